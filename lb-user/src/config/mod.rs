@@ -1,0 +1,3 @@
+//! HAProxy's configuration language, read into a checked [`model`].
+
+pub mod model;

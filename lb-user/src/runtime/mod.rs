@@ -1,0 +1,1 @@
+//! HAProxy's Runtime API on the stats sockets.
