@@ -194,12 +194,15 @@ impl Backend {
         }
         let mut lines = self.make_entry(now, key, out);
         // Naming an unusable server and then moving away would show the data path a state that must
-        // not be: it is told the outcome only.
+        // not be: it is told the outcome only. Nor does a slip of the operator take an address out of
+        // service that a drained server still serves.
         let outcome = if self.is_usable(server) {
             server
         } else {
             lines.push(self.stuck(key).set_to_unusable(self.server_name(server)));
-            self.current.unwrap_or(server)
+            let present = self.table.as_ref().and_then(|table| table.get(key)?.server);
+            let serves_on = present.filter(|present| self.is_usable(*present));
+            self.current.or(serves_on).unwrap_or(server)
         };
         self.stick(now, key, Some(outcome), Why::TableCommand, &mut lines, out);
         out.extend(lines);

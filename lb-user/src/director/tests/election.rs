@@ -174,6 +174,17 @@ fn checks_follow_each_other_by_the_interval_of_the_health() {
     assert!(!script.view(1).up);
 }
 
+/// The worst case of the budget in `docs/failover.md`: the server dies right after it passed a check.
+#[test]
+fn a_dead_server_is_noticed_within_the_timing_budget() {
+    for (answer, down_at) in [(Answer::Refuses, 200), (Answer::Silent, 300)] {
+        let mut script = Script::started(&with_stick());
+        script.answers(nth(1), answer);
+        script.advance(1_000);
+        assert_eq!(script.entry().unwrap().since, at(down_at), "{answer:?}");
+    }
+}
+
 #[test]
 fn a_report_that_nobody_asked_for_is_ignored() {
     let mut script = Script::started(&with_stick());

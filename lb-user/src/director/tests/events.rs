@@ -177,6 +177,17 @@ fn an_entry_set_to_an_unusable_server_goes_to_the_current_one() {
 }
 
 #[test]
+fn an_entry_set_to_an_unusable_server_stays_on_a_drained_one_if_nobody_is_eligible() {
+    let mut script = Script::started(&with_stick());
+    script.down(2);
+    script.operator(1, AdminState::Drain);
+    script.taken();
+    script.set(2);
+    assert_eq!(script.decisions(), []);
+    assert_eq!(script.serving(), Some(1));
+}
+
+#[test]
 fn clearing_elects_anew_at_once() {
     let mut script = Script::started(&with_stick());
     script.set(2);

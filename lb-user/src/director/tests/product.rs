@@ -120,14 +120,21 @@ fn name(server: Option<usize>) -> String {
 /// A row per state, a column per input. A cell is the server that serves afterwards, empty if neither it
 /// nor the entry changes.
 fn table(config: &Config, inputs: &[Input]) -> String {
-    let mut text = String::from("\n| s1 | s2 | entry | serves |");
+    let sticks = config.backends[0].stick_on_dst;
+    let mut text = String::from("\n| s1 | s2 | serves |");
+    if sticks {
+        text.push_str(" entry |");
+    }
     for input in inputs {
         write!(text, " {} |", input.say()).unwrap();
     }
-    writeln!(text, "\n|{}", "---|".repeat(inputs.len() + 4)).unwrap();
+    writeln!(text, "\n|{}", "---|".repeat(inputs.len() + 3 + usize::from(sticks))).unwrap();
     for (state, outcomes) in explore(config, inputs) {
         let [s1, s2] = state.servers;
-        write!(text, "| {s1} | {s2} | {} | {} |", name(state.entry), name(state.serves)).unwrap();
+        write!(text, "| {s1} | {s2} | {} |", name(state.serves)).unwrap();
+        if sticks {
+            write!(text, " {} |", name(state.entry)).unwrap();
+        }
         for after in outcomes {
             let cell = match (after.serves, after.entry) {
                 same if same == (state.serves, state.entry) => String::new(),

@@ -206,6 +206,14 @@ fn check_no_failback(before: &Script, after: &Script, happening: &Happening) {
     }
 }
 
+/// Setting an entry moves traffic or leaves it; it never takes an address out of service.
+fn check_set_entry(before: &Script, after: &Script, happening: &Happening) {
+    if let Happening::Event(Event::SetEntry { entry, .. }) = happening {
+        let lost = before.path.target(*entry).is_some() && after.path.target(*entry).is_none();
+        assert!(!lost, "{happening:?} took the address out of service");
+    }
+}
+
 /// The same word a second time changes nothing.
 fn check_repetition(after: &Script, event: &Event) {
     let mut again = after.clone();
@@ -237,6 +245,7 @@ fn run(config: &Config, adopted: &[(EntryRef, usize)], happenings: &[Happening])
             check_state(config, &script);
             check_prefixes(&before, &script, &actions);
             check_no_failback(&before, &script, happening);
+            check_set_entry(&before, &script, happening);
             check_checks(&before, &actions);
         }
         if let Happening::Event(event) = happening {
