@@ -11,9 +11,9 @@ use std::{
 
 use anyhow::{Context as _, Error, Result, ensure};
 
-use toolchain::{OBJECT, RUSTC_VARIABLE, Target, Toolchain};
+use toolchain::{OBJECT, PROFILE, RUSTC_VARIABLE, Target, Toolchain};
 
-#[expect(dead_code, reason = "xtask, which shares it, also lints with it and asks more about it")]
+#[expect(dead_code, reason = "xtask, which shares it, asks more about what was found")]
 #[path = "../xtask/src/toolchain.rs"]
 mod toolchain;
 
@@ -22,6 +22,9 @@ const OBJECT_VARIABLE: &str = "STICKFAST_EBPF_OBJECT";
 
 /// What the object depends on beside the library of its package, a build dependency that cargo follows.
 const SOURCES: [&str; 4] = ["lb-ebpf/src", "lb-ebpf/Cargo.toml", "Cargo.toml", "Cargo.lock"];
+
+/// The first LLVM whose BPF code may load from addresses that are not aligned.
+const LLVM_WITH_MISALIGNED_ACCESS: u32 = 22;
 
 fn main() -> ExitCode {
     match make() {
@@ -64,12 +67,17 @@ fn build(workspace: &Path, target_dir: &Path) -> Result<PathBuf> {
         println!("cargo:rerun-if-changed={}", workspace.join(source).display());
     }
     println!("cargo:rerun-if-env-changed={RUSTC_VARIABLE}");
-    let toolchain = Toolchain::find(Target::of_this_build()?)?;
+    let toolchain = Toolchain::find(target()?)?;
     for tool in [&toolchain.compiler.rustc, &toolchain.linker.path] {
         println!("cargo:rerun-if-changed={}", tool.display());
     }
 
-    let mut cargo = toolchain.build(target_dir);
+    let mut flags = vec!["-Clink-arg=--btf"];
+    // Packet headers have an alignment of 1. Older LLVMs load them byte by byte: slower, not wrong.
+    if toolchain.compiler.llvm >= LLVM_WITH_MISALIGNED_ACCESS {
+        flags.push("-Ctarget-feature=+allows-misaligned-mem-access");
+    }
+    let mut cargo = toolchain.cargo("build", &flags, target_dir);
     // Captured: rustc warns in every crate of the target feature, which is unstable but meant.
     let done = cargo.output().with_context(|| format!("cannot run {cargo:?}"))?;
     ensure!(
@@ -80,5 +88,12 @@ fn build(workspace: &Path, target_dir: &Path) -> Result<PathBuf> {
         String::from_utf8_lossy(&done.stdout),
         String::from_utf8_lossy(&done.stderr),
     );
-    Ok(target_dir.join(toolchain.target.triple()).join("bpf").join(OBJECT))
+    Ok(target_dir.join(toolchain.target.triple()).join(PROFILE).join(OBJECT))
+}
+
+/// What runs on the machine that cargo compiles this package for.
+fn target() -> Result<Target> {
+    let of_machine = |name: &str| env::var(name).with_context(|| format!("{name} is not set"));
+    let big_endian = of_machine("CARGO_CFG_TARGET_ENDIAN")? == "big";
+    Ok(Target { architecture: of_machine("CARGO_CFG_TARGET_ARCH")?, big_endian })
 }

@@ -21,15 +21,14 @@ use anyhow::{Context as _, Result, bail, ensure};
 const PACKAGE: &str = "lb-ebpf";
 /// File name of the object.
 pub(crate) const OBJECT: &str = "lb-xdp";
+/// Cargo's profile for it.
+pub(crate) const PROFILE: &str = "bpf";
 /// The crates of the object that use unstable features: `RUSTC_BOOTSTRAP` opens those for them alone.
 const UNSTABLE_CRATES: &str = "aya_ebpf,lb_ebpf,lb_xdp";
 /// Names the only compiler to be considered.
 pub(crate) const RUSTC_VARIABLE: &str = "STICKFAST_BPF_RUSTC";
 /// The compiler where a distribution puts it, hidden from `PATH` by rustup's.
 const DISTRIBUTION_RUSTC: &str = "/usr/bin/rustc";
-/// The first LLVM whose BPF target may load from addresses that are not aligned.
-const LLVM_WITH_MISALIGNED_ACCESS: u32 = 22;
-
 /// What the object is made with.
 pub(crate) struct Toolchain {
     pub(crate) target: Target,
@@ -49,27 +48,9 @@ impl Toolchain {
         Ok(Self { target, compiler, linker })
     }
 
-    /// The cargo command that makes the object: `TARGET_DIR/TRIPLE/bpf/lb-xdp`.
-    pub(crate) fn build(&self, target_dir: &Path) -> Command {
-        let mut flags = vec!["-Clink-arg=--btf"];
-        // Packet headers have an alignment of 1. Older LLVMs load them byte by byte: slower, not wrong.
-        if self.compiler.llvm >= LLVM_WITH_MISALIGNED_ACCESS {
-            flags.push("-Ctarget-feature=+allows-misaligned-mem-access");
-        }
-        self.cargo("build", &flags, target_dir)
-    }
-
-    /// The cargo command that compiles the program without making an object and fails at any warning.
-    /// Clippy does it where the compiler has its own beside it: another compiler's cannot read its `core`.
-    pub(crate) fn lint(&self, target_dir: &Path) -> Command {
-        let mut command = self.cargo("check", &["-Dwarnings"], target_dir);
-        if let Some(driver) = self.compiler.clippy() {
-            command.env("RUSTC_WORKSPACE_WRAPPER", driver);
-        }
-        command
-    }
-
-    fn cargo(&self, subcommand: &str, flags: &[&str], target_dir: &Path) -> Command {
+    /// The cargo command that does `subcommand` with the XDP program, with more `flags` for rustc. An object
+    /// that it makes is `TARGET_DIR/TRIPLE/PROFILE/OBJECT`.
+    pub(crate) fn cargo(&self, subcommand: &str, flags: &[&str], target_dir: &Path) -> Command {
         let triple = self.target.triple();
         let architecture = format!("--cfg=bpf_target_arch=\"{}\"", self.target.architecture);
         let flags = [&[architecture.as_str()], flags].concat().join("\x1f");
@@ -80,7 +61,7 @@ impl Toolchain {
             Core::Source => Command::new(self.compiler.rustc.with_file_name("cargo")),
         };
         command
-            .args([subcommand, "--locked", "--package", PACKAGE, "--bin", OBJECT, "--profile", "bpf"])
+            .args([subcommand, "--locked", "--package", PACKAGE, "--bin", OBJECT, "--profile", PROFILE])
             .args(["--target", triple, "--target-dir"])
             .arg(target_dir)
             // Of the build that this one is part of: the host's compiler, or its clippy.
@@ -99,23 +80,11 @@ impl Toolchain {
 /// The kind of BPF that a machine runs.
 pub(crate) struct Target {
     /// The machine's, as rustc spells it: layouts of the kernel's structures depend on it.
-    architecture: String,
-    big_endian: bool,
+    pub(crate) architecture: String,
+    pub(crate) big_endian: bool,
 }
 
 impl Target {
-    /// For the machine that this program was compiled for.
-    pub(crate) fn of_this_machine() -> Self {
-        Self { architecture: env::consts::ARCH.into(), big_endian: cfg!(target_endian = "big") }
-    }
-
-    /// For the machine that cargo compiles the build script's package for.
-    pub(crate) fn of_this_build() -> Result<Self> {
-        let architecture = env::var("CARGO_CFG_TARGET_ARCH").context("CARGO_CFG_TARGET_ARCH")?;
-        let endian = env::var("CARGO_CFG_TARGET_ENDIAN").context("CARGO_CFG_TARGET_ENDIAN")?;
-        Ok(Self { architecture, big_endian: endian == "big" })
-    }
-
     /// rustc's name of the target.
     pub(crate) fn triple(&self) -> &'static str {
         if self.big_endian { "bpfeb-unknown-none" } else { "bpfel-unknown-none" }
@@ -248,7 +217,7 @@ impl Linker {
         output(Command::new(path).arg("--version"))?;
         // It does not say which LLVM it is made of, but the library's name does. A static one shows nothing
         // here; its complaint, if any, comes when it links.
-        let has = linked_llvm(&output(Command::new("ldd").arg(path)).unwrap_or_default());
+        let has = Llvm::of(path).and_then(|llvm| llvm.major());
         match has {
             Some(has) if has < wanted => bail!("is made of LLVM {has}, the compiler's is {wanted}"),
             _ => Ok(()),
@@ -298,10 +267,32 @@ pub(crate) fn at_least(version: &str, minimum: &str) -> bool {
     parts(version) >= parts(minimum)
 }
 
-/// Major version of the LLVM among the libraries that ldd lists: `libLLVM.so.22.1 => …`, `libLLVM-15.so.1 => …`.
-fn linked_llvm(libraries: &str) -> Option<u32> {
-    let (_, version) = libraries.split_once("libLLVM")?;
-    major(version.trim_start_matches(|c: char| !c.is_ascii_digit()))
+/// The LLVM that a program is linked to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Llvm {
+    /// The library as the program asks for it, such as `libLLVM.so.22.1`.
+    pub(crate) name: String,
+    /// The library as the dynamic linker finds it.
+    pub(crate) path: PathBuf,
+}
+
+impl Llvm {
+    /// That of `program`, if it is a shared library and there.
+    pub(crate) fn of(program: &Path) -> Option<Self> {
+        Self::listed(&output(Command::new("ldd").arg(program)).ok()?)
+    }
+
+    /// The one among the libraries that ldd lists, as `NAME => PATH (ADDRESS)`.
+    fn listed(libraries: &str) -> Option<Self> {
+        let mut libraries = libraries.lines().map(str::trim);
+        let (name, found) = libraries.find(|line| line.starts_with("libLLVM"))?.split_once(" => ")?;
+        let (path, _address) = found.split_once(" (")?;
+        Some(Self { name: name.into(), path: path.into() })
+    }
+
+    fn major(&self) -> Option<u32> {
+        major(self.name.trim_start_matches(|c: char| !c.is_ascii_digit()))
+    }
 }
 
 #[cfg(test)]
@@ -319,10 +310,14 @@ mod tests {
     }
 
     #[test]
-    fn the_llvm_of_a_linker_is_read_from_its_libraries() {
-        assert_eq!(linked_llvm("\tlibLLVM.so.22.1 => /lib/libLLVM.so.22.1 (0x7f)\n"), Some(22));
-        assert_eq!(linked_llvm("\tlibLLVM.so.23.1-rust-1.98.0-nightly => not found\n"), Some(23));
-        assert_eq!(linked_llvm("\tlibLLVM-15.so.1 => /lib/libLLVM-15.so.1 (0x7f)\n"), Some(15));
-        assert_eq!(linked_llvm("\tstatically linked\n"), None);
+    fn the_llvm_of_a_program_is_read_from_its_libraries() {
+        let major = |libraries: &str| Llvm::listed(libraries)?.major();
+        assert_eq!(major("\tlibLLVM.so.22.1 => /lib/libLLVM.so.22.1 (0x7f)\n"), Some(22));
+        assert_eq!(
+            major("\tlibc.so.6 => /lib/libc.so.6 (0x7f)\n\tlibLLVM-15.so.1 => /l/LLVM (0x7f)\n"),
+            Some(15)
+        );
+        assert_eq!(major("\tlibLLVM.so.23.1-rust-1.98.0-nightly => not found\n"), None);
+        assert_eq!(major("\tstatically linked\n"), None);
     }
 }
