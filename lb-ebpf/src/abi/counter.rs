@@ -1,0 +1,129 @@
+/// Why a packet left the program: every exit has one. The index into the per-CPU array `counters`.
+/// Written by: XDP; read by: daemon.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Counter {
+    /// Came in on an interface that is not configured.
+    PassedOtherInterface,
+    /// Not addressed to the interface's own MAC: multicast, broadcast, promiscuous.
+    PassedOtherMac,
+    /// Neither IPv4 nor anything else that is looked into (ARP, LLDP …).
+    PassedOtherEthertype,
+    /// Shorter than its headers say, or a header that contradicts itself.
+    PassedMalformed,
+    /// IPv4 options.
+    PassedOptions,
+    /// A fragment.
+    PassedFragment,
+    /// Neither TCP nor UDP.
+    PassedOtherProtocol,
+    /// Well formed, but not for a service and not a reply of one.
+    PassedOtherDestination,
+    /// For a service, but its TTL is used up: the kernel answers with time exceeded.
+    PassedTtl,
+    /// The server's next hop is not known yet: the kernel gets the packet.
+    PassedNoNextHop,
+    /// To a source port of ours, but no flow is there.
+    PassedNoFlow,
+    /// The client's neighbour is not known to the kernel, which gets the translated reply and resolves it.
+    PassedNoNeighbour,
+    /// Client to server.
+    ForwardedSnat,
+    ForwardedDnat,
+    ForwardedDsr,
+    /// Server to client.
+    RepliedSnat,
+    RepliedDnat,
+    /// No usable server: the client got a reset or port unreachable.
+    RejectedNoServer,
+    /// All source ports the flow may have are in use: as above.
+    RejectedPortsExhausted,
+    /// The server of an established connection went down: the client got a reset.
+    ResetServerDown,
+    /// A segment of a connection that is not known: the client got a reset.
+    ResetUnknownConnection,
+    /// No usable server and the policy is silence, or the packet may not be answered.
+    DroppedNoServer,
+    /// As above, for source ports.
+    DroppedPortsExhausted,
+    /// A reset of a connection that is not known.
+    DroppedUnknownConnection,
+    /// A reply of a server whose connections were cut.
+    DroppedCutReply,
+    /// Another processor took the flow's slot at the same moment: the client sends again.
+    DroppedContended,
+}
+
+impl Counter {
+    /// Every counter with its name, in index order.
+    pub const ALL: [(Self, &'static str); 26] = [
+        (Self::PassedOtherInterface, "passed_other_interface"),
+        (Self::PassedOtherMac, "passed_other_mac"),
+        (Self::PassedOtherEthertype, "passed_other_ethertype"),
+        (Self::PassedMalformed, "passed_malformed"),
+        (Self::PassedOptions, "passed_options"),
+        (Self::PassedFragment, "passed_fragment"),
+        (Self::PassedOtherProtocol, "passed_other_protocol"),
+        (Self::PassedOtherDestination, "passed_other_destination"),
+        (Self::PassedTtl, "passed_ttl"),
+        (Self::PassedNoNextHop, "passed_no_next_hop"),
+        (Self::PassedNoFlow, "passed_no_flow"),
+        (Self::PassedNoNeighbour, "passed_no_neighbour"),
+        (Self::ForwardedSnat, "forwarded_snat"),
+        (Self::ForwardedDnat, "forwarded_dnat"),
+        (Self::ForwardedDsr, "forwarded_dsr"),
+        (Self::RepliedSnat, "replied_snat"),
+        (Self::RepliedDnat, "replied_dnat"),
+        (Self::RejectedNoServer, "rejected_no_server"),
+        (Self::RejectedPortsExhausted, "rejected_ports_exhausted"),
+        (Self::ResetServerDown, "reset_server_down"),
+        (Self::ResetUnknownConnection, "reset_unknown_connection"),
+        (Self::DroppedNoServer, "dropped_no_server"),
+        (Self::DroppedPortsExhausted, "dropped_ports_exhausted"),
+        (Self::DroppedUnknownConnection, "dropped_unknown_connection"),
+        (Self::DroppedCutReply, "dropped_cut_reply"),
+        (Self::DroppedContended, "dropped_contended"),
+    ];
+
+    /// Index into the `counters` map.
+    #[inline(always)]
+    pub fn index(self) -> u32 {
+        self as u32
+    }
+}
+
+/// A value of `counters`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Traffic {
+    pub packets: u64,
+    /// Frame bytes, Ethernet header included.
+    pub bytes: u64,
+}
+
+/// A value of `service_stats` (by service slot) and `server_stats` (by server id), per CPU.
+/// Written by: XDP; read by: daemon.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct TrafficStats {
+    /// Client to server.
+    pub packets_in: u64,
+    pub bytes_in: u64,
+    /// Server to client; stays 0 where replies do not come through here.
+    pub packets_out: u64,
+    pub bytes_out: u64,
+    /// Connections begun: SYNs that made a flow, and new UDP flows. Stateless modes count SYNs only.
+    pub flows: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_stands_at_its_index() {
+        for (index, (counter, _)) in Counter::ALL.iter().enumerate() {
+            assert_eq!(counter.index() as usize, index);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The SNAT port table: a flow's source port is its index, so the reply finds it without a hash.
+//!
+//! A slot belongs to whoever changed its tag to `Claimed`; its fields are written before the tag says what it
+//! is. Nothing is ever evicted: expiry is judged when somebody wants the slot.
+
+use crate::{
+    abi::{Flow, FlowState, Settings, word::FlowTag},
+    net::tcp_flag,
+    parse::Packet,
+    tables::Tables,
+};
+
+/// How many neighbouring slots a flow may live in.
+pub const FLOW_PROBES: u32 = 8;
+
+const CLIENT_FIN: u8 = 1;
+const SERVER_FIN: u8 = 2;
+const BOTH_FINS: u8 = CLIENT_FIN | SERVER_FIN;
+
+/// Which side sent a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Client,
+    Server,
+}
+
+/// A place in the port table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    pub index: u32,
+    /// The source port, host order.
+    pub port: u16,
+}
+
+/// The slot of a source port, or `None` where the port is not one of ours. Separate halves for TCP and UDP.
+#[inline(always)]
+pub fn slot_of_port(settings: &Settings, packet: &Packet, port: u16) -> Option<Slot> {
+    let offset = u32::from(port).wrapping_sub(settings.first_port);
+    (offset < settings.ports).then(|| slot_at(settings, packet, offset))
+}
+
+/// What to do with the flow table for a packet of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The flow is known.
+    Live { slot: Slot, tag: FlowTag, flow: Flow },
+    /// It is not, and would have this slot.
+    Vacant { slot: Slot, tag: FlowTag },
+    /// It is not, and all its slots are taken.
+    Full,
+}
+
+/// Looks for the flow of `packet`, which came for `service`.
+#[inline(always)]
+pub fn find<T: Tables>(tables: &T, packet: &Packet, service: u32) -> Found {
+    let settings = tables.settings();
+    let now = tables.now();
+    let start = first_candidate(settings, packet);
+    let mut vacant: Option<(Slot, FlowTag)> = None;
+    // The better candidate: expired before merely closed, then whichever has rested longer.
+    let mut best_rest = 0_u64;
+    for probe in 0..FLOW_PROBES {
+        let mut offset = start + probe;
+        if offset >= settings.ports {
+            offset -= settings.ports;
+        }
+        let slot = slot_at(settings, packet, offset);
+        let Some(tag) = tables.flow_tag(slot.index) else { break };
+        let Some(flow) = tables.flow(slot.index) else { break };
+        let state = FlowState::of(tag);
+        if state != FlowState::Free
+            && state != FlowState::Claimed
+            && flow.client == packet.source
+            && flow.client_port == packet.source_port
+            && flow.service_port == packet.destination_port
+            && flow.service == service
+        {
+            return Found::Live { slot, tag, flow };
+        }
+        let rest = rest(settings, state, now.wrapping_sub(flow.last_seen));
+        if rest > best_rest {
+            best_rest = rest;
+            vacant = Some((slot, tag));
+        }
+    }
+    match vacant {
+        Some((slot, tag)) => Found::Vacant { slot, tag },
+        None => Found::Full,
+    }
+}
+
+/// Takes a vacant slot for `flow`. `false`: another processor was faster.
+#[inline(always)]
+pub fn claim<T: Tables>(tables: &T, slot: Slot, seen: FlowTag, flow: &Flow) -> bool {
+    let claimed = FlowTag {
+        generation: seen.generation.wrapping_add(1),
+        state: FlowState::Claimed as u8,
+        fins: 0,
+        server_epoch: 0,
+    };
+    if !tables.swap_flow_tag(slot.index, seen, claimed) {
+        return false;
+    }
+    tables.write_flow(slot.index, flow);
+    tables.swap_flow_tag(slot.index, claimed, FlowTag { generation: claimed.generation, ..flow.tag })
+}
+
+/// The tag after a segment with `flags` from `side` (RFC 9293, section 3.6, as far as a bystander can tell).
+#[inline(always)]
+pub fn advance(tag: FlowTag, side: Side, flags: u8) -> FlowTag {
+    let state = FlowState::of(tag);
+    if state == FlowState::Udp {
+        return tag;
+    }
+    let mut next = tag;
+    if flags & tcp_flag::RST != 0 {
+        next.state = FlowState::Closed as u8;
+        return next;
+    }
+    if flags & tcp_flag::FIN != 0 {
+        next.fins |= match side {
+            Side::Client => CLIENT_FIN,
+            Side::Server => SERVER_FIN,
+        };
+    }
+    if next.fins == BOTH_FINS {
+        next.state = FlowState::Closed as u8;
+    } else if side == Side::Server && state == FlowState::Opening {
+        next.state = FlowState::Established as u8;
+    }
+    next
+}
+
+#[inline(always)]
+fn slot_at(settings: &Settings, packet: &Packet, offset: u32) -> Slot {
+    let half = if packet.is_tcp() { 0 } else { settings.ports };
+    #[expect(clippy::cast_possible_truncation, reason = "the daemon keeps first_port + ports within 65536")]
+    Slot { index: half + offset, port: (settings.first_port + offset) as u16 }
+}
+
+/// Where a flow's candidates begin: its 5-tuple spread evenly over the ports.
+#[inline(always)]
+fn first_candidate(settings: &Settings, packet: &Packet) -> u32 {
+    let [high, low] = packet.source.halves();
+    let [to_high, to_low] = packet.destination.halves();
+    let ports = u64::from(packet.source_port) << 16 | u64::from(packet.destination_port);
+    let mixed = (high ^ low.rotate_left(23) ^ ports << 9).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        ^ (to_high ^ to_low).rotate_left(41);
+    let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    #[expect(clippy::cast_possible_truncation, reason = "multiply-shift reduction: below settings.ports")]
+    let candidate = (((mixed >> 32) * u64::from(settings.ports)) >> 32) as u32;
+    candidate
+}
+
+/// How fit a slot is to be taken: 0 = in use; a closed connection that has rested less than its due ranks
+/// below every expired one.
+#[inline(always)]
+fn rest(settings: &Settings, state: FlowState, idle: u32) -> u64 {
+    const EXPIRED: u64 = 1 << 33;
+    let limit = match state {
+        FlowState::Free => return u64::MAX,
+        FlowState::Claimed => return 0,
+        FlowState::Closed => return 1 + u64::from(idle),
+        FlowState::Opening => settings.opening_jiffies,
+        FlowState::Established => settings.established_jiffies,
+        FlowState::Udp => settings.udp_jiffies,
+    };
+    if idle > limit { EXPIRED + u64::from(idle) } else { 0 }
+}
