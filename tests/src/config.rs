@@ -88,6 +88,20 @@ impl Config {
         self
     }
 
+    /// Only the first few of the laboratory's servers.
+    #[must_use]
+    pub fn first_servers(mut self, count: usize) -> Self {
+        self.servers.truncate(count);
+        self
+    }
+
+    /// No server is a backup.
+    #[must_use]
+    pub fn equals(mut self) -> Self {
+        self.servers = self.servers.iter().map(|line| line.replace(" backup", "")).collect();
+        self
+    }
+
     /// Other servers than the laboratory's. The check is added to each line.
     #[must_use]
     pub fn servers(mut self, lines: &[String]) -> Self {

@@ -82,7 +82,7 @@ impl Drop for Threads {
 }
 
 fn answer_datagrams(socket: &UdpSocket, name: &str, stop: &AtomicBool) {
-    let mut buffer = [0; 2048];
+    let mut buffer = vec![0; 65_536];
     while !stop.load(Ordering::Relaxed) {
         let Ok((length, client)) = socket.recv_from(&mut buffer) else { continue };
         let payload = buffer.get(..length).unwrap_or_default();

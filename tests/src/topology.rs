@@ -192,12 +192,13 @@ fn join_bridge(bridge: &Netns, port: &str) -> Result<()> {
 ///   so GRO on;
 /// - a checksum that was left to the card (`CHECKSUM_PARTIAL`) is not finished by anybody once the frame went
 ///   through XDP: so transmit offload off. On the bridge's ports too, since GRO marks what it merged the
-///   same way.
+///   same way;
+/// - a VLAN tag is to stand in the frame as it does on a wire, not beside it.
 fn cable(one: (&Netns, &str), other: (&Netns, &str)) -> Result<()> {
     let ((netns, name), (far_netns, far_name)) = (one, other);
     netns.ip(&format!("link add {name} type veth peer name {far_name} netns {}", far_netns.name()))?;
     for (netns, name) in [one, other] {
-        run(netns.command("ethtool").args(["-K", name, "tx", "off", "gro", "on"]))?;
+        run(netns.command("ethtool").args(["-K", name, "tx", "off", "gro", "on", "txvlan", "off"]))?;
         netns.ip(&format!("link set {name} up"))?;
     }
     Ok(())
