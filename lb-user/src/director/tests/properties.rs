@@ -228,28 +228,30 @@ fn run(config: &Config, adopted: &[(EntryRef, usize)], happenings: &[Happening])
         script.event(Event::Adopted { entry: *entry, server: *server });
     }
     script.taken();
-    // What `Passes` spans is cut so that every change of health is looked at by itself.
     for happening in happenings {
-        let steps = if let Happening::Passes(millis) = happening { *millis } else { 1 };
-        for _ in 0..steps {
-            let before = script.clone();
-            match happening {
-                Happening::Passes(_) => script.advance(1),
-                Happening::Answer(server, answer) => script.answers(*server, *answer),
-                Happening::Event(event) => script.event(event.clone()),
-            }
-            if script.taken_is_empty() {
-                continue;
-            }
+        let check = |before: &Script, script: &mut Script| {
             let actions = script.taken();
-            check_state(config, &script);
-            check_prefixes(&before, &script, &actions);
-            check_no_failback(&before, &script, happening);
-            check_set_entry(&before, &script, happening);
-            check_checks(&before, &actions);
-        }
-        if let Happening::Event(event) = happening {
-            check_repetition(&script, event);
+            check_state(config, script);
+            check_prefixes(before, script, &actions);
+            check_no_failback(before, script, happening);
+            check_set_entry(before, script, happening);
+            check_checks(before, &actions);
+        };
+        let mut before = script.clone();
+        match happening {
+            Happening::Passes(millis) => {
+                let target = script.later(*millis);
+                while script.step(target) {
+                    check(&before, &mut script);
+                    before = script.clone();
+                }
+            }
+            Happening::Answer(server, answer) => script.answers(*server, *answer),
+            Happening::Event(event) => {
+                script.event(event.clone());
+                check(&before, &mut script);
+                check_repetition(&script, event);
+            }
         }
     }
     // However it went, the first election ends.
@@ -270,7 +272,7 @@ fn check_checks(before: &Script, actions: &[Action]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_invariants_hold_after_any_events(

@@ -109,39 +109,38 @@ impl Script {
     pub(super) fn event(&mut self, event: Event) {
         self.director.handle_event(self.now, event);
         self.drain();
-        self.finish_checks();
     }
 
     /// Lets time pass; timers and checks that end within it happen at their moments.
     pub(super) fn advance(&mut self, millis: u64) {
-        let target = self.now.after(Duration::from_millis(millis));
-        loop {
-            self.finish_checks();
-            let check = self.checks.iter().map(|(end, ..)| *end).min();
-            let Some(next) = self.director.poll_timeout().into_iter().chain(check).min() else { break };
-            if next > target {
-                break;
-            }
-            self.now = self.now.max(next);
-            self.finish_checks();
-            if self.director.poll_timeout().is_some_and(|timeout| timeout <= self.now) {
-                self.director.handle_timeout(self.now);
-                assert!(
-                    self.director.poll_timeout().is_none_or(|timeout| timeout > self.now),
-                    "a timeout that was handled is still due"
-                );
-                self.drain();
-            }
-        }
-        self.now = target;
+        let target = self.later(millis);
+        while self.step(target) {}
     }
 
-    fn finish_checks(&mut self) {
-        while let Some(place) = self.checks.iter().position(|(end, ..)| *end <= self.now) {
+    pub(super) fn later(&self, millis: u64) -> Moment {
+        self.now.after(Duration::from_millis(millis))
+    }
+
+    /// The next thing that happens by itself until then: one report, or one timeout. If there is none,
+    /// the time has come and the answer is no.
+    pub(super) fn step(&mut self, target: Moment) -> bool {
+        let end = self.checks.iter().map(|(end, ..)| *end).min();
+        let timeout = self.director.poll_timeout();
+        let Some(next) = timeout.into_iter().chain(end).min().filter(|next| *next <= target) else {
+            self.now = target;
+            return false;
+        };
+        self.now = self.now.max(next);
+        if let Some(place) = self.checks.iter().position(|(end, ..)| *end <= self.now) {
             let (_, server, status) = self.checks.remove(place);
             self.director.handle_event(self.now, Event::Checked { server, report: report(status) });
-            self.drain();
+        } else {
+            self.director.handle_timeout(self.now);
+            let due = self.director.poll_timeout().is_some_and(|timeout| timeout <= self.now);
+            assert!(!due, "a timeout that was handled is still due");
         }
+        self.drain();
+        true
     }
 
     fn drain(&mut self) {
@@ -158,10 +157,6 @@ impl Script {
             }
             self.actions.push(action);
         }
-    }
-
-    pub(super) fn taken_is_empty(&self) -> bool {
-        self.actions.is_empty()
     }
 
     /// What was done since the last call.
