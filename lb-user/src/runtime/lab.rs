@@ -80,8 +80,7 @@ impl Subject for Lab {
     }
 
     fn entries(&self, backend: usize) -> Vec<EntryView> {
-        assert_eq!(backend, 0);
-        self.entries.clone()
+        if backend == 0 { self.entries.clone() } else { Vec::new() }
     }
 
     fn apply(&mut self, event: Event) -> Result<(), Refused> {

@@ -39,8 +39,7 @@ fn nearest(words: &[&str]) -> Vec<&'static Keyword> {
     };
     let mut alike: Vec<_> = agreeing
         .iter()
-        .filter_map(|&keyword| Some((strsim::damerau_levenshtein(typed, keyword.words.get(most)?), keyword)))
-        .filter(|(distance, _)| *distance <= typed.chars().count() / 2)
+        .filter_map(|&keyword| Some((unlikeness(typed, keyword.words.get(most)?)?, keyword)))
         .collect();
     if alike.is_empty() {
         return agreeing;
@@ -49,4 +48,49 @@ fn nearest(words: &[&str]) -> Vec<&'static Keyword> {
     alike.truncate(SUGGESTIONS_MAX);
     alike.sort_by_key(|(_, keyword)| keyword.usage);
     alike.into_iter().map(|(_, keyword)| keyword).collect()
+}
+
+/// How many letters to change for `word` to become `keyword`; `None` if that is more than half of them.
+fn unlikeness(word: &str, keyword: &str) -> Option<usize> {
+    let limit = word.len() / 2;
+    // Cheap, and saves comparing thousands of letters.
+    if word.len().abs_diff(keyword.len()) > limit {
+        return None;
+    }
+    Some(strsim::damerau_levenshtein(word, keyword)).filter(|distance| *distance <= limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn suggestions(line: &str) -> Vec<&'static str> {
+        let words: Vec<&str> = line.split(' ').collect();
+        nearest(&words).iter().map(|keyword| keyword.usage).collect()
+    }
+
+    #[test]
+    fn a_mistyped_word_gets_the_commands_that_are_like_it() {
+        assert_eq!(suggestions("show vresion"), ["show version"]);
+        assert_eq!(suggestions("dsable server"), ["disable server <bk>/<srv>", "enable server <bk>/<srv>"]);
+    }
+
+    #[test]
+    fn words_that_agree_narrow_the_list() {
+        assert_eq!(suggestions("show servers foo"), ["show servers state [<backend>]"]);
+        assert_eq!(suggestions("show cli"), ["show cli level", "show cli sockets"]);
+        assert_eq!(suggestions("set zzzzzz").len(), 4);
+    }
+
+    #[test]
+    fn what_is_like_nothing_gets_every_command() {
+        assert_eq!(suggestions("qqq").len(), KEYWORDS.len());
+        assert_eq!(suggestions(&"x".repeat(10_000)).len(), KEYWORDS.len());
+    }
+
+    #[test]
+    fn every_usage_leaves_its_column_and_stands_in_order() {
+        assert!(KEYWORDS.iter().all(|keyword| keyword.usage.len() <= 40));
+        assert!(KEYWORDS.is_sorted_by_key(|keyword| keyword.words));
+    }
 }

@@ -5,6 +5,8 @@ mod info;
 mod servers;
 mod state;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::{borrow::Cow, time::Duration};
 
