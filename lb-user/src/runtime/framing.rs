@@ -22,7 +22,7 @@ pub(super) enum Frame {
 #[derive(Debug, Default)]
 pub(super) struct Framing {
     buffer: Vec<u8>,
-    /// No command ends in `buffer[..scanned]`; the next byte to look at is not an escaped one.
+    /// No command ends in `buffer[..scanned]`. One more than the length if the next byte to come is escaped.
     scanned: usize,
     /// The command whose payload is being read.
     held: Option<String>,
@@ -83,11 +83,7 @@ impl Framing {
             match byte {
                 b'\n' => return Some(self.scanned),
                 b';' if !in_payload => return Some(self.scanned),
-                // Without the byte after it, the backslash waits to be looked at again.
-                b'\\' if !in_payload => {
-                    self.buffer.get(self.scanned + 1)?;
-                    self.scanned += 2;
-                }
+                b'\\' if !in_payload => self.scanned += 2,
                 _ => self.scanned += 1,
             }
         }

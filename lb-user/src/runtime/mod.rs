@@ -10,7 +10,7 @@
 //! around sessions and hands each command as a [`Request`] to the one task that owns the [`Subject`], so
 //! that no state is shared and no client can make that task wait. [`send`] is the other end.
 //!
-//! A new command is a row in `command::KEYWORDS`, a variant of [`command::Command`] and a function in
+//! A new command is a row in `command::KEYWORDS`, a variant of `command::Command` and a function in
 //! `answer`.
 
 mod answer;

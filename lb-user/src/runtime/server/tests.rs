@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -32,8 +32,13 @@ struct Daemon {
 
 impl Daemon {
     fn start(limits: Limits) -> Self {
+        Self::start_with(limits, Level::Admin)
+    }
+
+    fn start_with(limits: Limits, level: Level) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let sockets = Sockets::bind(&[socket(directory.path().join("run/admin.sock"))]).unwrap();
+        let path = directory.path().join("run/admin.sock");
+        let sockets = Sockets::bind(&[StatsSocket { level, ..socket(path) }]).unwrap();
         let (requests, mut received) = mpsc::channel::<Request>(8);
         tokio::spawn(async move {
             let mut lab = Lab::new();
@@ -276,6 +281,25 @@ async fn a_socket_has_the_mode_it_was_given_or_else_0600() {
         assert_eq!(metadata.permissions().mode() & 0o7777, expected);
         drop(sockets);
     }
+}
+
+#[tokio::test]
+async fn a_socket_belongs_to_the_user_and_group_it_was_given() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.sock");
+    // Whoever runs this may give a file to themselves.
+    let (uid, gid) = (nix::unistd::getuid(), nix::unistd::getgid());
+    let (user, group) = (Some(uid.to_string()), Some(gid.to_string()));
+    let _sockets = Sockets::bind(&[StatsSocket { user, group, ..socket(path.clone()) }]).unwrap();
+    let metadata = std::fs::metadata(&path).unwrap();
+    assert_eq!((metadata.uid(), metadata.gid()), (uid.as_raw(), gid.as_raw()));
+}
+
+#[tokio::test]
+async fn the_level_of_a_socket_holds_for_its_connections() {
+    let daemon = Daemon::start_with(Limits::default(), Level::User);
+    let answer = send(&daemon.path(), "operator;disable server bk_app/s1;show cli level").await.unwrap();
+    assert_eq!(answer, "Permission denied\n\nPermission denied\n\nuser\n\n");
 }
 
 #[tokio::test]
