@@ -3,6 +3,8 @@
 //! A slot belongs to whoever changed its tag to `Claimed`; its fields are written before the tag says what it
 //! is. Nothing is ever evicted: expiry is judged when somebody wants the slot.
 
+use core::hint::black_box;
+
 use crate::{
     abi::{Flow, FlowState, Settings, word::FlowTag},
     net::tcp_flag,
@@ -68,12 +70,12 @@ pub fn find<T: Tables>(tables: &T, packet: &Packet, service: u32) -> Found {
         let Some(tag) = tables.flow_tag(slot.index) else { break };
         let Some(flow) = tables.flow(slot.index) else { break };
         let state = FlowState::of(tag);
-        if state != FlowState::Free
-            && state != FlowState::Claimed
+        if is_live(state)
             && flow.client == packet.source
             && flow.client_port == packet.source_port
             && flow.service_port == packet.destination_port
             && flow.service == service
+            && still(tables, slot, tag)
         {
             return Found::Live { slot, tag, flow };
         }
@@ -87,6 +89,27 @@ pub fn find<T: Tables>(tables: &T, packet: &Packet, service: u32) -> Found {
         Some((slot, tag)) => Found::Vacant { slot, tag },
         None => Found::Full,
     }
+}
+
+/// The flow that has `slot`, if any.
+#[inline(always)]
+pub fn at<T: Tables>(tables: &T, slot: Slot) -> Option<(FlowTag, Flow)> {
+    let tag = tables.flow_tag(slot.index)?;
+    let flow = tables.flow(slot.index)?;
+    (is_live(FlowState::of(tag)) && still(tables, slot, tag)).then_some((tag, flow))
+}
+
+/// Whether the fields read since `tag` was are those of one flow: its slot has not been claimed meanwhile.
+#[inline(always)]
+fn still<T: Tables>(tables: &T, slot: Slot, tag: FlowTag) -> bool {
+    // Keeps the compiler from reading the fields later than that; BPF has no fences.
+    black_box(());
+    tables.flow_tag(slot.index).is_some_and(|now| now.generation == tag.generation)
+}
+
+#[inline(always)]
+fn is_live(state: FlowState) -> bool {
+    !matches!(state, FlowState::Free | FlowState::Claimed)
 }
 
 /// Takes a vacant slot for `flow`. `false`: another processor was faster.
@@ -147,9 +170,8 @@ fn first_candidate(settings: &Settings, packet: &Packet) -> u32 {
     let mixed = (high ^ low.rotate_left(23) ^ ports << 9).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         ^ (to_high ^ to_low).rotate_left(41);
     let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    #[expect(clippy::cast_possible_truncation, reason = "multiply-shift reduction: below settings.ports")]
-    let candidate = (((mixed >> 32) * u64::from(settings.ports)) >> 32) as u32;
-    candidate
+    // Multiply-shift reduction: below `ports`.
+    (((mixed >> 32) * u64::from(settings.ports)) >> 32) as u32
 }
 
 /// How fit a slot is to be taken: 0 = in use; a closed connection that has rested less than its due ranks

@@ -66,18 +66,16 @@ const PORTS_EXHAUSTED: Refusal = Refusal {
 /// Decides about a frame that came in on interface `ifindex`, changes it accordingly and counts it.
 #[inline(always)]
 pub fn walk<F: Frame, T: Tables>(frame: &mut F, tables: &T, ifindex: u32) -> Verdict {
-    let bytes = frame.length() as u64;
-    let verdict = decide(frame, tables, ifindex, bytes);
+    let (verdict, bytes) = match parse(frame) {
+        Ok(packet) => (decide(frame, tables, ifindex, &packet), packet.bytes),
+        Err(reason) => (pass(reason), frame.length() as u64),
+    };
     tables.count(verdict.counter, bytes);
     verdict
 }
 
 #[inline(always)]
-fn decide<F: Frame, T: Tables>(frame: &mut F, tables: &T, ifindex: u32, bytes: u64) -> Verdict {
-    let packet = match parse(frame) {
-        Ok(packet) => packet,
-        Err(reason) => return pass(reason),
-    };
+fn decide<F: Frame, T: Tables>(frame: &mut F, tables: &T, ifindex: u32, packet: &Packet) -> Verdict {
     let ingress = match ingress(frame, tables, ifindex) {
         Ok(ingress) => ingress,
         Err(reason) => return pass(reason),
@@ -90,22 +88,27 @@ fn decide<F: Frame, T: Tables>(frame: &mut F, tables: &T, ifindex: u32, bytes: u
         Direction::Request,
     );
     if let Some((slot, service)) = request {
+        if is_martian(packet) {
+            return pass(Counter::PassedMartian);
+        }
         if packet.ttl <= 1 {
             return pass(Counter::PassedTtl);
         }
         return match Mode::of(service.mode) {
-            Mode::Snat => forward_snat(frame, tables, ingress, &packet, slot, service, bytes),
-            mode => forward_stateless(frame, tables, ingress, &packet, slot, service, mode, bytes),
+            Mode::Snat => forward_snat(frame, tables, ingress, packet, slot, service),
+            mode @ (Mode::Dnat | Mode::Dsr) => {
+                forward_stateless(frame, tables, ingress, packet, slot, service, mode)
+            }
         };
     }
-    if let Some(slot) = flow::slot_of_port(tables.settings(), &packet, packet.destination_port) {
-        return reply_snat(frame, tables, ingress, &packet, slot, bytes);
+    if let Some(slot) = flow::slot_of_port(tables.settings(), packet, packet.destination_port) {
+        return reply_snat(frame, tables, ingress, packet, slot);
     }
     if tables.settings().dnat == 1 {
         let reply =
             find_service(tables, packet.source, packet.source_port, packet.protocol, Direction::Reply);
         if let Some((_, service)) = reply {
-            return reply_dnat(frame, tables, ingress, &packet, service, bytes);
+            return reply_dnat(frame, tables, ingress, packet, service);
         }
     }
     pass(Counter::PassedOtherDestination)
@@ -150,6 +153,14 @@ fn ingress<F: Frame, T: Tables>(frame: &F, tables: &T, ifindex: u32) -> Result<I
     Err(Counter::PassedOtherInterface)
 }
 
+/// Whether nobody can be reached at the source address (RFC 1122, section 3.2.1.3): what such a packet would be
+/// answered with must not be sent.
+#[inline(always)]
+fn is_martian(packet: &Packet) -> bool {
+    let [first, ..] = packet.source.v4_bytes();
+    first == 0 || first == 127 || first >= 224 || packet.source == packet.destination
+}
+
 /// The service at a port, else the one for all ports of the address.
 #[inline(always)]
 fn find_service<T: Tables>(
@@ -186,7 +197,6 @@ fn probe<T: Tables>(tables: &T, key: ServiceKey) -> Option<(u32, &Service)> {
 }
 
 /// `dnat` and `dsr`: no memory of flows, everything goes to the present server.
-#[expect(clippy::too_many_arguments, reason = "a struct would only be taken apart again: all of it is used")]
 #[inline(always)]
 fn forward_stateless<F: Frame, T: Tables>(
     frame: &mut F,
@@ -196,7 +206,6 @@ fn forward_stateless<F: Frame, T: Tables>(
     slot: u32,
     service: &Service,
     mode: Mode,
-    bytes: u64,
 ) -> Verdict {
     let Some(selected) = select(tables, service, packet) else {
         return turn_away(frame, tables, ingress, packet, slot, service, NO_SERVER);
@@ -214,8 +223,8 @@ fn forward_stateless<F: Frame, T: Tables>(
         return pass(Counter::PassedMalformed);
     }
     let passage = if packet.opens() { Passage::First } else { Passage::In };
-    tables.count_service(slot, passage, bytes);
-    tables.count_server(selected.id, passage, bytes);
+    tables.count_service(slot, passage, packet.bytes);
+    tables.count_server(selected.id, passage, packet.bytes);
     send(ingress, server.interface, counter)
 }
 
@@ -227,7 +236,6 @@ fn forward_snat<F: Frame, T: Tables>(
     packet: &Packet,
     service_slot: u32,
     service: &Service,
-    bytes: u64,
 ) -> Verdict {
     let found = flow::find(tables, packet, service_slot);
     // A connection that stands goes on at the server it began with.
@@ -247,7 +255,7 @@ fn forward_snat<F: Frame, T: Tables>(
         }
         refresh(frame, tables, ingress, slot, &flow);
         let to = Towards { server, server_id: flow.server, service: service_slot, port: slot.port };
-        return send_to_server(frame, tables, ingress, packet, &to, Passage::In, bytes);
+        return send_to_server(frame, tables, ingress, packet, &to, Passage::In);
     }
     let known = matches!(found, Found::Live { .. });
     if packet.is_tcp() && !packet.opens() && !known {
@@ -265,7 +273,7 @@ fn forward_snat<F: Frame, T: Tables>(
             if !begins_anew(packet, tag, &flow, selected) {
                 refresh(frame, tables, ingress, slot, &flow);
                 let to = Towards { server, server_id: selected.id, service: service_slot, port: slot.port };
-                return send_to_server(frame, tables, ingress, packet, &to, Passage::In, bytes);
+                return send_to_server(frame, tables, ingress, packet, &to, Passage::In);
             }
             (slot, tag, Passage::First)
         }
@@ -290,7 +298,7 @@ fn forward_snat<F: Frame, T: Tables>(
         return drop(Counter::DroppedContended);
     }
     let to = Towards { server, server_id: selected.id, service: service_slot, port: slot.port };
-    send_to_server(frame, tables, ingress, packet, &to, passage, bytes)
+    send_to_server(frame, tables, ingress, packet, &to, passage)
 }
 
 /// Keeps a flow young, and its way back to the client true: a router in between may have been replaced.
@@ -328,7 +336,6 @@ fn send_to_server<F: Frame, T: Tables>(
     packet: &Packet,
     to: &Towards<'_>,
     passage: Passage,
-    bytes: u64,
 ) -> Verdict {
     let wanted = Rewrite {
         source: Some(End { address: to.server.source, port: to.port }),
@@ -341,8 +348,8 @@ fn send_to_server<F: Frame, T: Tables>(
     if rewrite(frame, packet, &wanted).is_none() {
         return pass(Counter::PassedMalformed);
     }
-    tables.count_service(to.service, passage, bytes);
-    tables.count_server(to.server_id, passage, bytes);
+    tables.count_service(to.service, passage, packet.bytes);
+    tables.count_server(to.server_id, passage, packet.bytes);
     send(ingress, to.server.interface, Counter::ForwardedSnat)
 }
 
@@ -354,19 +361,14 @@ fn reply_snat<F: Frame, T: Tables>(
     ingress: Ingress,
     packet: &Packet,
     slot: Slot,
-    bytes: u64,
 ) -> Verdict {
-    let (Some(tag), Some(flow)) = (tables.flow_tag(slot.index), tables.flow(slot.index)) else {
-        return pass(Counter::PassedNoFlow);
-    };
-    let live = !matches!(FlowState::of(tag), FlowState::Free | FlowState::Claimed);
+    let Some((tag, flow)) = flow::at(tables, slot) else { return pass(Counter::PassedNoFlow) };
     let state = tables.server_state(flow.server);
     let server = state.and_then(|state| tables.server(state.slot));
     let (Some(state), Some(server), Some(service)) = (state, server, tables.service(flow.service)) else {
         return pass(Counter::PassedNoFlow);
     };
-    if !live
-        || packet.source != server.address
+    if packet.source != server.address
         || packet.source_port != flow.server_port
         || packet.destination != server.source
     {
@@ -391,8 +393,8 @@ fn reply_snat<F: Frame, T: Tables>(
     if rewrite(frame, packet, &wanted).is_none() {
         return pass(Counter::PassedMalformed);
     }
-    tables.count_service(flow.service, Passage::Out, bytes);
-    tables.count_server(flow.server, Passage::Out, bytes);
+    tables.count_service(flow.service, Passage::Out, packet.bytes);
+    tables.count_server(flow.server, Passage::Out, packet.bytes);
     send(ingress, flow.interface, Counter::RepliedSnat)
 }
 
@@ -404,7 +406,6 @@ fn reply_dnat<F: Frame, T: Tables>(
     ingress: Ingress,
     packet: &Packet,
     reply: &Service,
-    bytes: u64,
 ) -> Verdict {
     let Some(service) = tables.service(reply.request) else { return pass(Counter::PassedOtherDestination) };
     if packet.ttl <= 1 {
@@ -419,18 +420,20 @@ fn reply_dnat<F: Frame, T: Tables>(
             None => return pass(Counter::PassedMalformed),
         },
     };
-    let wanted = Rewrite {
-        source: Some(End { address: service.key.address, port: service.key.port }),
-        destination: None,
-        macs,
+    // A service for all ports keeps them, moved by the server's shift.
+    let port = match service.key.port {
+        0 => packet.source_port.wrapping_sub(reply.port_shift),
+        port => port,
     };
+    let wanted =
+        Rewrite { source: Some(End { address: service.key.address, port }), destination: None, macs };
     if rewrite(frame, packet, &wanted).is_none() {
         return pass(Counter::PassedMalformed);
     }
     if interface == NONE {
         return pass(counter);
     }
-    tables.count_service(reply.request, Passage::Out, bytes);
+    tables.count_service(reply.request, Passage::Out, packet.bytes);
     send(ingress, interface, counter)
 }
 
