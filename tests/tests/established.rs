@@ -1,5 +1,7 @@
 //! What becomes of a connection that is open when its server goes?
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::thread;

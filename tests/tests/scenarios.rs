@@ -1,6 +1,8 @@
 //! Who answers after which events? The transition table of HAProxy 2.6 for the article's two
 //! configurations, held against both subjects; where Stickfast differs on purpose the row says so.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
