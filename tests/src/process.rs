@@ -2,8 +2,10 @@
 //!
 //! A process is `nsenter … setpriv --pdeathsig KILL … program`, one `exec` after the other, so the process id
 //! is the program's own. The kernel sends that death signal when the *thread* that started the child ends;
-//! therefore one thread that never ends starts them all.
+//! therefore one thread that never ends starts them all. What is killed with us before it got to `setpriv`
+//! is left to [`crate::cleanup::sweep`].
 
+use std::fs;
 use std::io::{self, BufRead as _, BufReader, PipeReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Sender, channel};
@@ -16,7 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::cleanup::{Hold, Trace};
-use crate::clock::{now, until};
+use crate::clock::{PATIENCE, now, until};
 use crate::netns::Netns;
 
 const LINES_SHOWN: usize = 60;
@@ -43,7 +45,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` in `netns`.
+    /// Starts `command` in `netns`; when this returns it is the program itself that runs, or has ended.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -59,7 +61,13 @@ impl Process {
             let lines = Arc::clone(&lines);
             move || collect(output, &lines)
         });
-        Ok(Self { name: name.to_owned(), child, hold, lines, reader: Some(reader) })
+        let comm = format!("/proc/{}/comm", child.id());
+        let process = Self { name: name.to_owned(), child, hold, lines, reader: Some(reader) };
+        until(PATIENCE, "setpriv", || match fs::read_to_string(&comm) {
+            Ok(comm) if matches!(comm.trim_end(), "nsenter" | "setpriv") => Err(comm),
+            _ => Ok(()),
+        })?;
+        Ok(process)
     }
 
     /// The process id.
@@ -109,7 +117,7 @@ impl Process {
     /// When it does not end.
     pub fn kill(&mut self) -> Result<()> {
         self.signal(Signal::SIGKILL);
-        self.wait(crate::clock::PATIENCE).map(drop)
+        self.wait(PATIENCE).map(drop)
     }
 
     /// What it has written so far.
