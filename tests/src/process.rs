@@ -61,13 +61,20 @@ impl Process {
             let lines = Arc::clone(&lines);
             move || collect(output, &lines)
         });
-        let comm = format!("/proc/{}/comm", child.id());
-        let process = Self { name: name.to_owned(), child, hold, lines, reader: Some(reader) };
-        until(PATIENCE, "setpriv", || match fs::read_to_string(&comm) {
-            Ok(comm) if matches!(comm.trim_end(), "nsenter" | "setpriv") => Err(comm),
-            _ => Ok(()),
-        })?;
+        let mut process = Self { name: name.to_owned(), child, hold, lines, reader: Some(reader) };
+        process.wait_for_program(command)?;
         Ok(process)
+    }
+
+    /// The kernel cuts a process's name to 15 bytes.
+    fn wait_for_program(&mut self, command: &[&str]) -> Result<()> {
+        let program = command.first().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        let comm = format!("/proc/{}/comm", self.id());
+        until(PATIENCE, &format!("the program of {}", self.name), || {
+            let name = fs::read_to_string(&comm).unwrap_or_default();
+            let is_it = !name.trim_end().is_empty() && program.starts_with(name.trim_end());
+            if is_it || !matches!(self.ended(), Ok(None)) { Ok(()) } else { Err(name) }
+        })
     }
 
     /// The process id.
@@ -82,7 +89,7 @@ impl Process {
         }
     }
 
-    /// How the process ended, if it has.
+    /// How the process ended, if it has; its log is complete then.
     ///
     /// # Errors
     /// When the kernel does not tell.
@@ -90,6 +97,9 @@ impl Process {
         let status = self.child.try_wait()?;
         if status.is_some() {
             self.hold.gone();
+            if let Some(reader) = self.reader.take() {
+                drop(reader.join());
+            }
         }
         Ok(status)
     }
@@ -100,15 +110,11 @@ impl Process {
     /// When the process still runs after `patience`.
     pub fn wait(&mut self, patience: Duration) -> Result<ExitStatus> {
         let what = format!("the end of {}", self.name);
-        let status = until(patience, &what, || match self.ended() {
+        until(patience, &what, || match self.ended() {
             Ok(Some(status)) => Ok(Ok(status)),
             Ok(None) => Err("still running"),
             Err(error) => Ok(Err(error)),
-        })?;
-        if let Some(reader) = self.reader.take() {
-            drop(reader.join());
-        }
-        status
+        })?
     }
 
     /// Kills it, waits, and so frees its ports.

@@ -28,7 +28,7 @@ fn each_way_to_fail_has_an_answer_of_its_own() {
         return;
     }
     let lab = Lab::new(Shape::Segment, 1).unwrap();
-    let http = Http::on(&lab.client).with_timeout(Duration::from_millis(500));
+    let http = Http::on(&lab.client).with_timeout(Duration::from_secs(2));
     let server = Nginx::new(lab.server(1).unwrap(), 80).unwrap();
 
     assert_eq!(http.get("http://10.0.0.1/"), Answer::From("s1".into()));

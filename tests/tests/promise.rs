@@ -12,6 +12,8 @@ use stickfast_lab::{Answer, Balancer, Config, Http, Lab, Nginx, Poller, Shape, S
 /// How often each situation is played; continuous integration says less.
 const REPETITIONS: &str = "STICKFAST_LAB_REPETITIONS";
 const CLIENTS: usize = 50;
+/// Clients give up before HAProxy does.
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two requests of one client.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Requests that are to be answered in a phase before the next begins.
@@ -107,7 +109,7 @@ impl Stage {
         };
         let configuration = Config::no_failback(&self.lab).table_size(size).text();
         let balancer = Balancer::start(&self.lab, subject, &configuration)?;
-        let http = Http::on(&self.lab.client);
+        let http = Http::on(&self.lab.client).with_timeout(TIMEOUT);
         let poller = Poller::start(&http, "http://10.0.0.100/", CLIENTS, PAUSE)?;
         wait_for_answers(&poller, "s1", now())?;
 
