@@ -23,14 +23,17 @@ pub enum Action {
     Drop,
     /// Back out of the interface it came in on.
     Transmit,
-    /// Out of this interface.
-    Redirect(u32),
+    /// Out of the verdict's interface.
+    Redirect,
 }
 
 /// The end of a walk: what to do, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
     pub action: Action,
+    /// Where a [`Action::Redirect`] goes; otherwise 0. Not a field of the variant: the compiler would move it
+    /// about where it holds nothing, and the verifier refuses to move what was never written.
+    pub interface: u32,
     pub counter: Counter,
 }
 
@@ -110,17 +113,21 @@ fn decide<F: Frame, T: Tables>(frame: &mut F, tables: &T, ifindex: u32, bytes: u
 
 #[inline(always)]
 fn pass(counter: Counter) -> Verdict {
-    Verdict { action: Action::Pass, counter }
+    Verdict { action: Action::Pass, interface: 0, counter }
+}
+
+#[inline(always)]
+fn drop(counter: Counter) -> Verdict {
+    Verdict { action: Action::Drop, interface: 0, counter }
 }
 
 #[inline(always)]
 fn send(ingress: Ingress, interface: u32, counter: Counter) -> Verdict {
-    let action = if interface == ingress.index && !ingress.redirect {
-        Action::Transmit
+    if interface == ingress.index && !ingress.redirect {
+        Verdict { action: Action::Transmit, interface: 0, counter }
     } else {
-        Action::Redirect(interface)
-    };
-    Verdict { action, counter }
+        Verdict { action: Action::Redirect, interface, counter }
+    }
 }
 
 /// Which interface of ours this is, and whether the frame is addressed to it.
@@ -280,7 +287,7 @@ fn forward_snat<F: Frame, T: Tables>(
         reserved: [0; 3],
     };
     if !flow::claim(tables, slot, seen, &flow) {
-        return Verdict { action: Action::Drop, counter: Counter::DroppedContended };
+        return drop(Counter::DroppedContended);
     }
     let to = Towards { server, server_id: selected.id, service: service_slot, port: slot.port };
     send_to_server(frame, tables, ingress, packet, &to, passage, bytes)
@@ -369,7 +376,7 @@ fn reply_snat<F: Frame, T: Tables>(
         return pass(Counter::PassedTtl);
     }
     if state.epoch != tag.server_epoch {
-        return Verdict { action: Action::Drop, counter: Counter::DroppedCutReply };
+        return drop(Counter::DroppedCutReply);
     }
     let next = flow::advance(tag, Side::Server, packet.flags);
     if next != tag {
@@ -455,21 +462,21 @@ fn turn_away<F: Frame, T: Tables>(
         .backend(service.backend)
         .map_or(NoServerPolicy::Drop, |backend: &Backend| NoServerPolicy::of(backend.no_server));
     if policy == NoServerPolicy::Drop || packet.flags & tcp_flag::RST != 0 {
-        return Verdict { action: Action::Drop, counter: refusal.silent };
+        return drop(refusal.silent);
     }
     if packet.protocol == protocol::TCP {
         return answer_reset(frame, ingress, packet, refusal.answered);
     }
     match refuse::port_unreachable(frame) {
         Some(()) => send(ingress, ingress.index, refusal.answered),
-        None => Verdict { action: Action::Drop, counter: refusal.silent },
+        None => drop(refusal.silent),
     }
 }
 
 /// Answers a segment with a reset; a reset itself is never answered.
 #[inline(always)]
 fn answer_reset<F: Frame>(frame: &mut F, ingress: Ingress, packet: &Packet, counter: Counter) -> Verdict {
-    let unanswered = Verdict { action: Action::Drop, counter: Counter::DroppedUnknownConnection };
+    let unanswered = drop(Counter::DroppedUnknownConnection);
     if packet.flags & tcp_flag::RST != 0 {
         return unanswered;
     }

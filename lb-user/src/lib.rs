@@ -5,7 +5,9 @@
 
 pub mod clock;
 pub mod config;
+pub mod datapath;
 pub mod director;
 pub mod net;
+pub mod plan;
 pub mod probe;
 pub mod runtime;

@@ -45,7 +45,7 @@ fn stickfast(context: XdpContext) -> u32 {
         Action::Drop => xdp_action::XDP_DROP,
         Action::Transmit => xdp_action::XDP_TX,
         // SAFETY: the helper takes numbers and fails by returning XDP_ABORTED.
-        Action::Redirect(interface) => (unsafe { bpf_redirect(interface, 0) }) as u32,
+        Action::Redirect => (unsafe { bpf_redirect(verdict.interface, 0) }) as u32,
     }
 }
 
@@ -55,7 +55,7 @@ fn stickfast(context: XdpContext) -> u32 {
 fn trace(context: &XdpContext, ifindex: u32, verdict: Verdict) {
     let reason = verdict.counter.index();
     match verdict.action {
-        Action::Redirect(interface) => info!(context, "{} -> {} reason={}", ifindex, interface, reason),
+        Action::Redirect => info!(context, "{} -> {} reason={}", ifindex, verdict.interface, reason),
         Action::Pass | Action::Drop | Action::Transmit => info!(context, "{} reason={}", ifindex, reason),
     }
 }
