@@ -3,6 +3,8 @@
 //! A slot belongs to whoever changed its tag to `Claimed`; its fields are written before the tag says what it
 //! is. Nothing is ever evicted: expiry is judged when somebody wants the slot.
 
+use core::hint::black_box;
+
 use crate::{
     abi::{Flow, FlowState, Settings, word::FlowTag},
     net::tcp_flag,
@@ -39,54 +41,76 @@ pub fn slot_of_port(settings: &Settings, packet: &Packet, port: u16) -> Option<S
     (offset < settings.ports).then(|| slot_at(settings, packet, offset))
 }
 
-/// What to do with the flow table for a packet of a client.
+/// A flow and where it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// The flow is known.
-    Live { slot: Slot, tag: FlowTag, flow: Flow },
-    /// It is not, and would have this slot.
-    Vacant { slot: Slot, tag: FlowTag },
-    /// It is not, and all its slots are taken.
-    Full,
+pub struct Owned {
+    pub slot: Slot,
+    pub tag: FlowTag,
+    pub flow: Flow,
 }
 
-/// Looks for the flow of `packet`, which came for `service`.
+/// The flow of a client's packet that came for `service`, if it is known.
 #[inline(always)]
-pub fn find<T: Tables>(tables: &T, packet: &Packet, service: u32) -> Found {
-    let settings = tables.settings();
-    let now = tables.now();
-    let start = first_candidate(settings, packet);
-    let mut vacant: Option<(Slot, FlowTag)> = None;
-    // The better candidate: expired before merely closed, then whichever has rested longer.
-    let mut best_rest = 0_u64;
-    for probe in 0..FLOW_PROBES {
-        let mut offset = start + probe;
-        if offset >= settings.ports {
-            offset -= settings.ports;
-        }
-        let slot = slot_at(settings, packet, offset);
-        let Some(tag) = tables.flow_tag(slot.index) else { break };
-        let Some(flow) = tables.flow(slot.index) else { break };
-        let state = FlowState::of(tag);
-        if state != FlowState::Free
-            && state != FlowState::Claimed
+pub fn find<T: Tables>(tables: &T, packet: &Packet, service: u32) -> Option<Owned> {
+    let start = first_candidate(tables.settings(), packet);
+    for probe in 0..black_box(FLOW_PROBES) {
+        let slot = candidate(tables.settings(), packet, start, probe);
+        let tag = tables.flow_tag(slot.index)?;
+        let flow = tables.flow(slot.index)?;
+        if is_live(FlowState::of(tag))
             && flow.client == packet.source
             && flow.client_port == packet.source_port
             && flow.service_port == packet.destination_port
             && flow.service == service
         {
-            return Found::Live { slot, tag, flow };
+            return owned(tables, slot, tag);
         }
-        let rest = rest(settings, state, now.wrapping_sub(flow.last_seen));
+    }
+    None
+}
+
+/// The slot that a new flow of `packet` may claim, and its tag: free before expired before merely closed, then
+/// whichever has rested longer. `None`: all that it may have are in use.
+#[inline(always)]
+pub fn find_vacant<T: Tables>(tables: &T, packet: &Packet) -> Option<(Slot, FlowTag)> {
+    let settings = tables.settings();
+    let now = tables.now();
+    let start = first_candidate(settings, packet);
+    let mut best = None;
+    let mut best_rest = 0;
+    for probe in 0..black_box(FLOW_PROBES) {
+        let slot = candidate(settings, packet, start, probe);
+        let tag = tables.flow_tag(slot.index)?;
+        let flow = tables.flow(slot.index)?;
+        let rest = rest(settings, FlowState::of(tag), now.wrapping_sub(flow.last_seen));
         if rest > best_rest {
             best_rest = rest;
-            vacant = Some((slot, tag));
+            best = Some((slot, tag));
         }
     }
-    match vacant {
-        Some((slot, tag)) => Found::Vacant { slot, tag },
-        None => Found::Full,
-    }
+    best
+}
+
+/// The flow that has `slot`, if any.
+#[inline(always)]
+pub fn at<T: Tables>(tables: &T, slot: Slot) -> Option<Owned> {
+    let tag = tables.flow_tag(slot.index)?;
+    if is_live(FlowState::of(tag)) { owned(tables, slot, tag) } else { None }
+}
+
+/// The flow that had `slot` when `tag` was read. `None`: the slot has been claimed since.
+#[inline(always)]
+fn owned<T: Tables>(tables: &T, slot: Slot, tag: FlowTag) -> Option<Owned> {
+    let flow = tables.flow(slot.index)?;
+    // Keeps the compiler from reading the fields after the tag; BPF has no fences.
+    black_box(());
+    let now = tables.flow_tag(slot.index)?;
+    (now.generation == tag.generation).then_some(Owned { slot, tag, flow })
+}
+
+#[inline(always)]
+fn is_live(state: FlowState) -> bool {
+    !matches!(state, FlowState::Free | FlowState::Claimed)
 }
 
 /// Takes a vacant slot for `flow`. `false`: another processor was faster.
@@ -138,6 +162,13 @@ fn slot_at(settings: &Settings, packet: &Packet, offset: u32) -> Slot {
     Slot { index: half + offset, port: (settings.first_port + offset) as u16 }
 }
 
+/// The candidate number `probe` of a flow whose first is `start`: they follow one another round the range.
+#[inline(always)]
+fn candidate(settings: &Settings, packet: &Packet, start: u32, probe: u32) -> Slot {
+    let offset = start + probe;
+    slot_at(settings, packet, if offset >= settings.ports { offset - settings.ports } else { offset })
+}
+
 /// Where a flow's candidates begin: its 5-tuple spread evenly over the ports.
 #[inline(always)]
 fn first_candidate(settings: &Settings, packet: &Packet) -> u32 {
@@ -147,9 +178,8 @@ fn first_candidate(settings: &Settings, packet: &Packet) -> u32 {
     let mixed = (high ^ low.rotate_left(23) ^ ports << 9).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         ^ (to_high ^ to_low).rotate_left(41);
     let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    #[expect(clippy::cast_possible_truncation, reason = "multiply-shift reduction: below settings.ports")]
-    let candidate = (((mixed >> 32) * u64::from(settings.ports)) >> 32) as u32;
-    candidate
+    // Multiply-shift reduction: below `ports`.
+    (((mixed >> 32) * u64::from(settings.ports)) >> 32) as u32
 }
 
 /// How fit a slot is to be taken: 0 = in use; a closed connection that has rested less than its due ranks

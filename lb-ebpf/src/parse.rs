@@ -23,6 +23,8 @@ pub struct Packet {
     pub transport: usize,
     /// IPv4 total length, host order: what follows it in the frame is Ethernet padding.
     pub total_length: u16,
+    /// Bytes of the frame, as statistics count them.
+    pub bytes: u64,
 }
 
 /// The two ports that TCP and UDP begin with.
@@ -68,9 +70,8 @@ pub fn parse<F: Frame>(frame: &F) -> Result<Packet, Counter> {
     let total_length = ip.total_length.host();
     let transport = Ethernet::LENGTH + Ipv4::LENGTH;
     let room = usize::from(total_length).wrapping_sub(Ipv4::LENGTH);
-    if Ethernet::LENGTH + usize::from(total_length) > frame.length()
-        || usize::from(total_length) < Ipv4::LENGTH
-    {
+    let end = Ethernet::LENGTH + usize::from(total_length);
+    if usize::from(total_length) < Ipv4::LENGTH || (end > frame.length() && end > frame.whole_length()) {
         return Err(Counter::PassedMalformed);
     }
     let flags = match ip.protocol {
@@ -101,5 +102,6 @@ pub fn parse<F: Frame>(frame: &F) -> Result<Packet, Counter> {
         flags,
         transport,
         total_length,
+        bytes: end.max(frame.length()) as u64,
     })
 }

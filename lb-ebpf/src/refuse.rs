@@ -12,6 +12,9 @@ const TTL: u8 = 64;
 /// that it is no reset itself. `None`: the frame could not be changed.
 #[inline(always)]
 pub fn reset<F: Frame>(frame: &mut F, packet: &Packet) -> Option<()> {
+    #[expect(clippy::cast_possible_truncation, reason = "it is 20")]
+    const LENGTH: u16 = Tcp::LENGTH as u16;
+
     let segment = *frame.view::<Tcp>(packet.transport)?;
     let text = u32::from(packet.total_length)
         .wrapping_sub(u32::try_from(Ipv4::LENGTH + segment.header_length()).ok()?)
@@ -43,7 +46,7 @@ pub fn reset<F: Frame>(frame: &mut F, packet: &Packet) -> Option<()> {
         .be32(source)
         .be32(destination)
         .be16(Be16::new(u16::from(protocol::TCP)))
-        .be16(Be16::new(Tcp::LENGTH as u16))
+        .be16(Be16::new(LENGTH))
         .be16(tcp.source)
         .be16(tcp.destination)
         .be32(sequence)

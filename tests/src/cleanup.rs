@@ -2,7 +2,7 @@
 //!
 //! A [`Hold`] removes its [`Trace`] on drop, which covers success, failure and panic. A process that ends by
 //! a signal calls [`remove_all`] from its handler thread. After a SIGKILL the next laboratory to start
-//! calls [`sweep`]; the processes of a killed laboratory are killed by the kernel (see [`crate::process`]).
+//! calls [`sweep`]. The kernel kills the processes of a killed laboratory (see [`crate::process`]).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -96,7 +96,7 @@ pub fn remove_all() {
     }
 }
 
-/// Removes what processes that no longer live have left.
+/// Removes what laboratories that no longer live have left, and what still runs in their namespaces.
 pub fn sweep() {
     let leftovers = |directory: &Path| -> Vec<(String, PathBuf)> {
         let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
@@ -108,6 +108,10 @@ pub fn sweep() {
         remove(&Trace::Pins(path));
     }
     for (name, _) in leftovers(Path::new(NAMESPACES)) {
+        let pids = Command::new("ip").args(["netns", "pids", &name]).stderr(Stdio::null()).output();
+        let pids =
+            pids.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        pids.split_whitespace().flat_map(str::parse).for_each(|pid| remove(&Trace::Process(pid)));
         remove(&Trace::Namespace(name));
     }
     for (_, path) in leftovers(&std::env::temp_dir()) {

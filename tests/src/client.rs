@@ -62,9 +62,9 @@ pub struct Http {
 }
 
 impl Http {
-    /// A client that gives each phase of a request (connect, wait, read) two seconds.
+    /// A client that gives each phase of a request (connect, wait) five seconds.
     pub fn on(host: &Host) -> Self {
-        Self { netns: host.netns.clone(), timeout: Duration::from_secs(2) }
+        Self { netns: host.netns.clone(), timeout: Duration::from_secs(5) }
     }
 
     /// The same with another patience.

@@ -2,8 +2,10 @@
 //!
 //! A process is `nsenter … setpriv --pdeathsig KILL … program`, one `exec` after the other, so the process id
 //! is the program's own. The kernel sends that death signal when the *thread* that started the child ends;
-//! therefore one thread that never ends starts them all.
+//! therefore one thread that never ends starts them all. What is killed with us before it got to `setpriv`
+//! is left to [`crate::cleanup::sweep`].
 
+use std::fs;
 use std::io::{self, BufRead as _, BufReader, PipeReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Sender, channel};
@@ -16,7 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::cleanup::{Hold, Trace};
-use crate::clock::{now, until};
+use crate::clock::{PATIENCE, now, until};
 use crate::netns::Netns;
 
 const LINES_SHOWN: usize = 60;
@@ -43,7 +45,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` in `netns`.
+    /// Starts `command` in `netns`; when this returns it is the program itself that runs, or has ended.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -59,7 +61,20 @@ impl Process {
             let lines = Arc::clone(&lines);
             move || collect(output, &lines)
         });
-        Ok(Self { name: name.to_owned(), child, hold, lines, reader: Some(reader) })
+        let mut process = Self { name: name.to_owned(), child, hold, lines, reader: Some(reader) };
+        process.wait_for_program(command)?;
+        Ok(process)
+    }
+
+    /// The kernel cuts a process's name to 15 bytes.
+    fn wait_for_program(&mut self, command: &[&str]) -> Result<()> {
+        let program = command.first().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        let comm = format!("/proc/{}/comm", self.id());
+        until(PATIENCE, &format!("the program of {}", self.name), || {
+            let name = fs::read_to_string(&comm).unwrap_or_default();
+            let is_it = !name.trim_end().is_empty() && program.starts_with(name.trim_end());
+            if is_it || !matches!(self.ended(), Ok(None)) { Ok(()) } else { Err(name) }
+        })
     }
 
     /// The process id.
@@ -74,7 +89,7 @@ impl Process {
         }
     }
 
-    /// How the process ended, if it has.
+    /// How the process ended, if it has; its log is complete then.
     ///
     /// # Errors
     /// When the kernel does not tell.
@@ -82,6 +97,9 @@ impl Process {
         let status = self.child.try_wait()?;
         if status.is_some() {
             self.hold.gone();
+            if let Some(reader) = self.reader.take() {
+                drop(reader.join());
+            }
         }
         Ok(status)
     }
@@ -92,15 +110,11 @@ impl Process {
     /// When the process still runs after `patience`.
     pub fn wait(&mut self, patience: Duration) -> Result<ExitStatus> {
         let what = format!("the end of {}", self.name);
-        let status = until(patience, &what, || match self.ended() {
+        until(patience, &what, || match self.ended() {
             Ok(Some(status)) => Ok(Ok(status)),
             Ok(None) => Err("still running"),
             Err(error) => Ok(Err(error)),
-        })?;
-        if let Some(reader) = self.reader.take() {
-            drop(reader.join());
-        }
-        status
+        })?
     }
 
     /// Kills it, waits, and so frees its ports.
@@ -109,7 +123,7 @@ impl Process {
     /// When it does not end.
     pub fn kill(&mut self) -> Result<()> {
         self.signal(Signal::SIGKILL);
-        self.wait(crate::clock::PATIENCE).map(drop)
+        self.wait(PATIENCE).map(drop)
     }
 
     /// What it has written so far.

@@ -64,6 +64,7 @@ impl fmt::Display for Subject {
 pub struct Balancer {
     subject: Subject,
     host: Host,
+    interfaces: &'static [&'static str],
     directory: PathBuf,
     pins: PathBuf,
     process: Option<Process>,
@@ -86,6 +87,7 @@ impl Balancer {
         let balancer = Self {
             subject,
             host: lab.lb.clone(),
+            interfaces: lab.interfaces(),
             directory,
             pins,
             process: None,
@@ -138,6 +140,20 @@ impl Balancer {
         ready.and_then(|running| running).with_context(|| process.log())?;
         self.process = Some(process);
         Ok(())
+    }
+
+    /// Runs the command line to its end, for one that is expected to fail; `through` goes in front of it, `setpriv`
+    /// for example. How it ended, and what it said.
+    ///
+    /// # Errors
+    /// When it goes on running; with its log.
+    pub fn run_to_end(&self, through: &[&str]) -> Result<(ExitStatus, String)> {
+        let command = self.command()?;
+        let command: Vec<&str> = through.iter().copied().chain(command.iter().map(String::as_str)).collect();
+        let mut process = Process::start(&self.host.netns, &self.subject.to_string(), &command)?;
+        let status = process.wait(PATIENCE).with_context(|| process.log())?;
+        let said: Vec<String> = process.lines().into_iter().map(|line| line.text).collect();
+        Ok((status, said.join("\n")))
     }
 
     /// Waits until a client of `lab` gets an answer from a server at port 80 of the VIP.
@@ -279,6 +295,21 @@ impl Balancer {
 
     fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
+    }
+}
+
+impl Drop for Balancer {
+    /// The next one on this host must not find the interface taken: the kernel lets go of an unlinked program on a
+    /// work queue.
+    fn drop(&mut self) {
+        self.process = None;
+        drop(fs::remove_dir_all(&self.pins));
+        let interfaces = self.interfaces;
+        drop(until(PATIENCE, "clean interfaces", || {
+            let taken =
+                interfaces.iter().find(|name| self.host.xdp_program(name).is_ok_and(|id| id.is_some()));
+            taken.map_or(Ok(()), Err)
+        }));
     }
 }
 

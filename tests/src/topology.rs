@@ -10,6 +10,7 @@
 //! ```
 
 use std::net::Ipv4Addr;
+use std::process::Command;
 
 use anyhow::{Result, anyhow};
 
@@ -33,6 +34,18 @@ pub struct Host {
     pub netns: Netns,
     /// Its own address, on its (first) interface `eth0`.
     pub address: Ipv4Addr,
+}
+
+impl Host {
+    /// The id of the XDP program on one of its interfaces, if there is one.
+    ///
+    /// # Errors
+    /// When there is no such interface.
+    pub fn xdp_program(&self, interface: &str) -> Result<Option<u32>> {
+        let shown = run(Command::new("ip").args(["-n", self.netns.name(), "-d", "link", "show", interface]))?;
+        let id = shown.split("prog/xdp id ").nth(1).and_then(|rest| rest.split_whitespace().next());
+        Ok(id.map(str::parse).transpose()?)
+    }
 }
 
 /// The whole laboratory.

@@ -1,5 +1,7 @@
 //! Does every mode carry whole connections, many at once, and datagrams, before and after a failover?
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;

@@ -1,9 +1,11 @@
 //! Who answers after which events? The transition table of HAProxy 2.6 for the article's two
 //! configurations, held against both subjects; where Stickfast differs on purpose the row says so.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::fmt::Write as _;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use stickfast_lab::clock::PATIENCE;
 use stickfast_lab::{Answer, Balancer, Config, Http, Lab, Nginx, Shape, Subject, privilege, until};
 
@@ -274,8 +276,9 @@ impl Stage {
         self.servers.iter_mut().try_for_each(Nginx::start)?;
         let balancer = Balancer::start(&self.lab, self.subject, &row.configuration.text(&self.lab))?;
         for (number, step) in row.steps.iter().enumerate() {
-            let outcome = self.take(step, &balancer);
-            outcome.map_err(|error| error.context(format!("step {}", number + 1)).context(balancer.log()))?;
+            if let Err(error) = self.take(step, &balancer) {
+                bail!("step {}: {error:#}\n{}", number + 1, balancer.log());
+            }
         }
         Ok(())
     }

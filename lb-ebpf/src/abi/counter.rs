@@ -19,6 +19,8 @@ pub enum Counter {
     PassedOtherProtocol,
     /// Well formed, but not for a service and not a reply of one.
     PassedOtherDestination,
+    /// For a service, but from an address that nobody has or from the service's own: the kernel judges it.
+    PassedMartian,
     /// For a service, but its TTL is used up: the kernel answers with time exceeded.
     PassedTtl,
     /// The server's next hop is not known yet: the kernel gets the packet.
@@ -56,7 +58,7 @@ pub enum Counter {
 
 impl Counter {
     /// Every counter with its name, in index order.
-    pub const ALL: [(Self, &'static str); 26] = [
+    pub const ALL: [(Self, &'static str); 27] = [
         (Self::PassedOtherInterface, "passed_other_interface"),
         (Self::PassedOtherMac, "passed_other_mac"),
         (Self::PassedOtherEthertype, "passed_other_ethertype"),
@@ -65,6 +67,7 @@ impl Counter {
         (Self::PassedFragment, "passed_fragment"),
         (Self::PassedOtherProtocol, "passed_other_protocol"),
         (Self::PassedOtherDestination, "passed_other_destination"),
+        (Self::PassedMartian, "passed_martian"),
         (Self::PassedTtl, "passed_ttl"),
         (Self::PassedNoNextHop, "passed_no_next_hop"),
         (Self::PassedNoFlow, "passed_no_flow"),

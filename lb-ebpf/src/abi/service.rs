@@ -56,9 +56,7 @@ impl ServiceKey {
         // Multiplicative hashing (Knuth, TAOCP 6.4): the high bits of the product are the well mixed ones.
         // The key comes from the wire, but only the daemon inserts, so nobody can lengthen a probe.
         let mixed = (high ^ low.rotate_left(32) ^ ports << 32 ^ ports).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        #[expect(clippy::cast_possible_truncation, reason = "the shift leaves 32 bits")]
-        let mixed = (mixed >> 32) as u32;
-        mixed & (capacity::SERVICE_INDEX - 1)
+        (mixed >> 32) as u32 & (capacity::SERVICE_INDEX - 1)
     }
 }
 
@@ -78,7 +76,9 @@ pub struct Service {
     pub request: u32,
     /// A [`Mode`].
     pub mode: u8,
-    pub reserved: [u8; 3],
+    pub reserved: u8,
+    /// Of a [`Direction::Reply`] key without port: how far the server's ports lie above the VIP's, modulo 2^16.
+    pub port_shift: u16,
 }
 
 impl Service {
@@ -94,6 +94,7 @@ impl Service {
         stick: NONE,
         request: NONE,
         mode: 0,
-        reserved: [0; 3],
+        reserved: 0,
+        port_shift: 0,
     };
 }

@@ -2,7 +2,7 @@
 
 use aya_ebpf::{
     bindings::xdp_md,
-    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail},
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len},
 };
 use bytemuck::Pod;
 use lb_ebpf::net::Frame;
@@ -46,6 +46,12 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
+    fn whole_length(&self) -> usize {
+        // SAFETY: `context` is the running program's.
+        (unsafe { bpf_xdp_get_buff_len(self.context) }) as usize
+    }
+
+    #[inline(always)]
     fn view<T: Pod>(&self, offset: usize) -> Option<&T> {
         // SAFETY: `at` has checked that the bytes lie below the frame's end; any bytes are a `T` (Pod) and its
         // alignment is 1. The reference ends before anything can move the frame, which needs `&mut self`.
@@ -68,7 +74,7 @@ impl Frame for XdpFrame {
 
     #[inline(always)]
     fn set_length(&mut self, length: usize) -> Option<()> {
-        let change = length as i64 - self.length() as i64;
+        let change = length as i64 - self.whole_length() as i64;
         // SAFETY: `context` is the running program's.
         let result = unsafe { bpf_xdp_adjust_tail(self.context, change as i32) };
         self.reload();

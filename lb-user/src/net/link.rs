@@ -114,3 +114,20 @@ fn attached(attributes: &[LinkXdp]) -> Option<XdpAttached> {
     }
     mode.map(|mode| XdpAttached { id, mode })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attached_program_has_an_id_and_a_mode() {
+        let native = [LinkXdp::Attached(Attachment::Driver), LinkXdp::ProgId(42), LinkXdp::DrvProgId(42)];
+        assert_eq!(attached(&native), Some(XdpAttached { id: 42, mode: XdpMode::Native }));
+        let generic =
+            [LinkXdp::Attached(Attachment::SocketBuffer), LinkXdp::ProgId(7), LinkXdp::SkbProgId(7)];
+        assert_eq!(attached(&generic), Some(XdpAttached { id: 7, mode: XdpMode::Generic }));
+        let several = [LinkXdp::Attached(Attachment::Multiple), LinkXdp::DrvProgId(1), LinkXdp::SkbProgId(2)];
+        assert_eq!(attached(&several), Some(XdpAttached { id: 0, mode: XdpMode::Multiple }));
+        assert_eq!(attached(&[LinkXdp::Attached(Attachment::None)]), None);
+    }
+}

@@ -304,3 +304,24 @@ async fn until(moment: Option<Instant>) {
         None => pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn attempts_are_spaced_out_up_to_ten_seconds() {
+        let start = Instant::now();
+        let (mut now, mut backoff, mut pauses) = (start, Backoff::default(), Vec::new());
+        assert!(backoff.is_over(now));
+        for _ in 0..40 {
+            backoff.attempt(now);
+            let until = backoff.until.unwrap();
+            assert!(!backoff.is_over(now) && backoff.is_over(until));
+            pauses.push((until - now).as_secs());
+            now = until;
+        }
+        assert_eq!(pauses[..6], [1, 2, 4, 8, 10, 10]);
+        assert_eq!(pauses.last(), Some(&10));
+    }
+}

@@ -37,8 +37,8 @@ pub(super) async fn exchange(stream: TcpStream, check: &HttpCheck) -> Verdict {
     }
 }
 
-/// HAProxy's request, byte for byte: lower-case header names in the configured order, no header of its own but `connection: close` in
-/// HTTP/1.1. The default is 22 bytes: `OPTIONS / HTTP/1.0` and two line ends.
+/// HAProxy's request, byte for byte: lower-case header names in the configured order, no header of its own
+/// but `connection: close` in HTTP/1.1. The default is 22 bytes: `OPTIONS / HTTP/1.0` and two line ends.
 fn request(check: &HttpCheck) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
     let version = match check.version {
         HttpVersion::Http10 => Version::HTTP_10,

@@ -2,7 +2,7 @@
 //!
 //! A check leaves no more behind on the server than HAProxy's does: the connection always ends with an
 //! RST, so neither side keeps a socket in TIME-WAIT. A TCP check sends nothing at all: the wire shows
-//! SYN, SYN/ACK, RST, so most servers' applications never see it ([`connect`] says what makes it so).
+//! SYN, SYN/ACK, RST, so most servers' applications never see it.
 //!
 //! Dropping the future of [`check`] closes the socket. Nothing here blocks the thread or spawns a task.
 
