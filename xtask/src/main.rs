@@ -12,6 +12,7 @@ mod bench;
 mod build;
 mod check;
 mod ci;
+mod demo;
 mod privilege;
 mod run;
 mod setup;
@@ -42,6 +43,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Run the daemon on interfaces of this machine
     Run(run::Arguments),
+    /// Show failover with and without failback, on servers in network namespaces
+    Demo,
     /// Do what continuous integration does
     Ci,
 }
@@ -66,6 +69,7 @@ impl Task {
             Self::Test(arguments) => test::run(&arguments),
             Self::Bench(arguments) => bench::run(&arguments),
             Self::Run(arguments) => run::run(&arguments),
+            Self::Demo => demo::run(),
             Self::Ci => ci::run(),
         }
     }

@@ -22,10 +22,15 @@ pub(crate) fn run(title: &str, command: &mut Command) -> Result<()> {
 }
 
 /// One line of progress, with the seconds since the start.
-#[expect(clippy::print_stdout, reason = "progress is what a task prints")]
 pub(crate) fn tell(what: impl Display) {
     static START: OnceLock<Instant> = OnceLock::new();
-    println!("==> {:4} s  {what}", START.get_or_init(now).elapsed().as_secs());
+    say(format_args!("==> {:4} s  {what}", START.get_or_init(now).elapsed().as_secs()));
+}
+
+/// One line of what the task is there to show.
+#[expect(clippy::print_stdout, reason = "the one place that a task prints from")]
+pub(crate) fn say(what: impl Display) {
+    println!("{what}");
 }
 
 /// Says why the task failed.

@@ -209,7 +209,12 @@ impl Linker {
 
     fn candidates() -> impl Iterator<Item = PathBuf> {
         let path = env::var_os("PATH").unwrap_or_default();
-        let directories: Vec<_> = env::split_paths(&path).chain(cargo_bin()).collect();
+        let mut directories = Vec::new();
+        for directory in env::split_paths(&path).chain(cargo_bin()) {
+            if !directories.contains(&directory) {
+                directories.push(directory);
+            }
+        }
         directories.into_iter().map(|directory| directory.join("bpf-linker")).filter(|path| path.is_file())
     }
 

@@ -21,11 +21,10 @@ if ! apt install --no-install-recommends "$@"; then
     apt install --no-install-recommends "$@"
 fi
 
-# Nor shall they start at the next boot, of a machine that is perhaps no server.
-for unit in haproxy nginx; do
-    for package in "$@"; do
-        case $package in
-        $unit*) if command -v systemctl >/dev/null; then systemctl --quiet disable "$unit"; fi ;;
-        esac
-    done
+# Nor shall they start at the next boot, of a machine that is perhaps no server. This speaks to systemd too.
+for package in "$@"; do
+    case $package in
+    haproxy) update-rc.d haproxy disable ;;
+    nginx-light) update-rc.d nginx disable ;;
+    esac
 done
