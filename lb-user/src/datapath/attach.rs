@@ -1,6 +1,6 @@
 //! Putting the program onto interfaces, and keeping it there over restarts.
 
-use std::io;
+use std::{error::Error, io};
 
 use aya::programs::{
     ProgramError, Xdp, XdpMode,
@@ -52,9 +52,8 @@ pub(super) fn attach(
         },
     };
     let id = result.map_err(|source| explain(source, attachment))?;
-    let failure = |source| DatapathError::Attach { interface: name.clone(), source };
-    let link = program.take_link(id).map_err(failure)?;
-    let link = FdLink::try_from(link).map_err(|error| failure(ProgramError::from(error)))?;
+    let link = program.take_link(id).map_err(|error| failure(name, error))?;
+    let link = FdLink::try_from(link).map_err(|error| failure(name, error))?;
     link.pin(pins.link(name))
         .map_err(|source| DatapathError::PinLink { interface: name.clone(), source })?;
     Ok(attached)
@@ -62,21 +61,24 @@ pub(super) fn attach(
 
 /// `false`: the link is dead (its interface was removed), and its pin is gone now.
 fn replace(program: &mut Xdp, pins: &Pins, name: &str) -> Result<bool, DatapathError> {
-    let failure = |source| DatapathError::Attach { interface: name.to_owned(), source };
-    let pinned = PinnedLink::from_pin(pins.link(name)).map_err(|error| failure(error.into()))?;
-    let link = XdpLink::try_from(FdLink::from(pinned)).map_err(|error| failure(error.into()))?;
+    let pinned = PinnedLink::from_pin(pins.link(name)).map_err(|error| failure(name, error))?;
+    let link = XdpLink::try_from(FdLink::from(pinned)).map_err(|error| failure(name, error))?;
     match program.attach_to_link(link) {
         Ok(id) => {
             // The pin keeps it; dropping our handle changes nothing.
-            drop(program.take_link(id).map_err(failure)?);
+            drop(program.take_link(id).map_err(|error| failure(name, error))?);
             Ok(true)
         }
         Err(error) if is(&error, libc::ENOLINK) || is(&error, libc::EINVAL) => {
             pins.unlink(name)?;
             Ok(false)
         }
-        Err(error) => Err(failure(error)),
+        Err(error) => Err(failure(name, error)),
     }
+}
+
+fn failure(interface: &str, source: impl Error + Send + Sync + 'static) -> DatapathError {
+    DatapathError::Attach { interface: interface.to_owned(), source: Box::new(source) }
 }
 
 fn is(error: &ProgramError, errno: i32) -> bool {
@@ -96,7 +98,7 @@ fn explain(source: ProgramError, attachment: &Attachment) -> DatapathError {
     match errno {
         Some(libc::EBUSY | libc::EEXIST) => {
             let owner = match &attachment.link.xdp_program {
-                Some(program) => format!("program id {} ({})", program.id, program.mode),
+                Some(program) => format!("program id {} ({:?} mode)", program.id, program.mode),
                 None => "one that came just now".to_owned(),
             };
             DatapathError::Occupied { interface, owner }
@@ -105,6 +107,6 @@ fn explain(source: ProgramError, attachment: &Attachment) -> DatapathError {
         Some(errno @ libc::EOPNOTSUPP) => {
             DatapathError::NoNative { interface, source: io::Error::from_raw_os_error(errno) }
         }
-        _ => DatapathError::Attach { interface, source },
+        _ => failure(&interface, source),
     }
 }

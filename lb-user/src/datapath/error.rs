@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-use aya::{EbpfError, maps::MapError, pin::PinError, programs::ProgramError};
+use aya::{EbpfError, maps::MapError, pin::PinError};
 use thiserror::Error;
 
 /// Why the data path cannot be set up or used.
@@ -51,7 +51,7 @@ pub enum DatapathError {
     NoNative { interface: String, source: io::Error },
 
     #[error("cannot attach to {interface}: {source}")]
-    Attach { interface: String, source: ProgramError },
+    Attach { interface: String, source: Box<dyn std::error::Error + Send + Sync> },
 
     #[error("more than {limit} interfaces: {names}")]
     TooManyInterfaces { limit: u32, names: String },

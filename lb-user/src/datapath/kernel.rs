@@ -1,6 +1,6 @@
 //! The data path in the kernel: loaded, adopted, attached.
 
-use std::{ops::RangeInclusive, os::fd::AsFd as _, path::Path, time::Duration};
+use std::{ops::RangeInclusive, path::Path, time::Duration};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,

@@ -15,7 +15,7 @@ pub(super) fn start(ebpf: &mut Ebpf) {
         }
     };
     tokio::spawn(async move {
-        let Ok(mut logger) = AsyncFd::new(logger) else { return };
+        let Ok(mut logger) = AsyncFd::register(logger) else { return };
         while let Ok(mut ready) = logger.readable_mut().await {
             ready.get_inner_mut().flush();
             ready.clear_ready();

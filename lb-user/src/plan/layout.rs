@@ -1,6 +1,6 @@
 //! Which id, slot and index everything has, across restarts.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::net::IpAddr;
 
 use lb_ebpf::abi::{NONE, Server, Service, word::Chosen};
 
