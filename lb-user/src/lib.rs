@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod datapath;
 pub mod director;
 pub mod net;

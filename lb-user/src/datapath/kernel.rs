@@ -1,10 +1,9 @@
 //! The data path in the kernel: loaded, adopted, attached.
 
-use std::{ops::RangeInclusive, path::Path, time::Duration};
+use std::{ops::RangeInclusive, os::fd::BorrowedFd, path::Path, time::Duration};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
-    maps::{MapData, RingBuf},
     programs::{ProgramError, Xdp},
 };
 use aya_obj::Object;
@@ -78,7 +77,7 @@ impl Datapath {
             .map_err(|error| DatapathError::Object { source: Box::new(EbpfError::ParseError(error)) })?;
         let (pins, adopted) = Pins::open(pin_path)?;
         let result = pins
-            .check(&object, 2 * settings.ports)
+            .check(&object, flow_capacity(&settings))
             .and_then(|()| load(&pins, &settings, adopted, tuning.trace));
         match result {
             Ok((ebpf, maps)) => Ok(Self { ebpf, maps, pins, adopted, attached: false }),
@@ -182,9 +181,14 @@ impl Datapath {
         self.maps.next_event()
     }
 
-    /// Becomes readable when an event waits.
-    pub fn events(&self) -> &RingBuf<MapData> {
+    /// Readable when an event waits: see [`super::Readiness`].
+    pub fn events(&self) -> BorrowedFd<'_> {
         self.maps.events()
+    }
+
+    /// How many flows are open at this moment, and how many could be.
+    pub fn flows(&self) -> (u32, u32) {
+        self.maps.flows()
     }
 }
 
@@ -207,10 +211,11 @@ fn load(
     trace: bool,
 ) -> Result<(Ebpf, Maps), DatapathError> {
     let global = Abi(*settings);
+    let flows = flow_capacity(settings);
     let mut loader = EbpfLoader::new();
     loader
         .override_global("SETTINGS", &global, true)
-        .map_max_entries(map::FLOWS, (2 * settings.ports).max(1))
+        .map_max_entries(map::FLOWS, flows)
         .verifier_log_level(VerifierLogLevel::STATS);
     for name in map::ALL {
         loader.map_pin_path(name, pins.map(name));
@@ -220,7 +225,7 @@ fn load(
         trace::start(&mut ebpf);
     }
     program(&mut ebpf)?.load().map_err(explain_verifier)?;
-    let mut maps = Maps::open(&mut ebpf)?;
+    let mut maps = Maps::open(&mut ebpf, flows)?;
     let meta = Meta {
         abi_version: ABI_VERSION,
         first_port: settings.first_port,
@@ -242,6 +247,11 @@ fn load(
         maps.set_meta(meta)?;
     }
     Ok((ebpf, maps))
+}
+
+/// One half for TCP, one for UDP.
+fn flow_capacity(settings: &Settings) -> u32 {
+    2 * settings.ports
 }
 
 fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, DatapathError> {

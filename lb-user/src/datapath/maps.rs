@@ -1,6 +1,6 @@
 //! Typed access to the maps.
 
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use aya::{
     Ebpf,
@@ -8,8 +8,9 @@ use aya::{
 };
 use bytemuck::Pod;
 use lb_ebpf::abi::{
-    Backend, Counter, Event, Meta, Server, Service, StickEntry, Traffic, TrafficStats, capacity, map,
-    word::{Chosen, ServerState, Word as _},
+    Backend, Counter, Event, Flow, FlowState, Meta, Server, Service, StickEntry, Traffic, TrafficStats,
+    capacity, map,
+    word::{Chosen, FlowTag, ServerState, Word as _},
 };
 
 use super::{abi::Abi, error::DatapathError, words::Words};
@@ -32,11 +33,13 @@ pub(super) struct Maps {
     service_stats: Statistics<TrafficStats>,
     server_stats: Statistics<TrafficStats>,
     meta: Table<Meta>,
+    flows: Words,
     events: RingBuf<MapData>,
 }
 
 impl Maps {
-    pub(super) fn open(ebpf: &mut Ebpf) -> Result<Self, DatapathError> {
+    pub(super) fn open(ebpf: &mut Ebpf, flows: u32) -> Result<Self, DatapathError> {
+        let (_, flows) = worded::<Flow>(ebpf, map::FLOWS, flows)?;
         let (sticks, stick_words) = worded::<StickEntry>(ebpf, map::STICK_TABLE, capacity::STICK_ENTRIES)?;
         let (backends, backend_words) = worded::<Backend>(ebpf, map::BACKENDS, capacity::BACKENDS)?;
         let (_, states) = worded::<ServerState>(ebpf, map::SERVER_STATE, capacity::SERVERS)?;
@@ -53,6 +56,7 @@ impl Maps {
             service_stats: statistics(ebpf, map::SERVICE_STATS)?,
             server_stats: statistics(ebpf, map::SERVER_STATS)?,
             meta: table(ebpf, map::META)?,
+            flows,
             events: RingBuf::try_from(take(ebpf, map::EVENTS)?)
                 .map_err(|source| DatapathError::Map { name: map::EVENTS, source })?,
         })
@@ -165,9 +169,23 @@ impl Maps {
         bytemuck::try_pod_read_unaligned(&record).ok()
     }
 
-    /// Becomes readable when an event waits.
-    pub(super) fn events(&self) -> &RingBuf<MapData> {
-        &self.events
+    /// Readable when an event waits.
+    pub(super) fn events(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
+
+    /// How many flows are open at this moment, and how many could be.
+    pub(super) fn flows(&self) -> (u32, u32) {
+        let open = |index: &u32| {
+            let tag = self.flows.load(*index).map(FlowTag::from_raw);
+            tag.is_some_and(|tag| match FlowState::of(tag) {
+                FlowState::Opening | FlowState::Established | FlowState::Udp => true,
+                FlowState::Free | FlowState::Claimed | FlowState::Closed => false,
+            })
+        };
+        let capacity = self.flows.entries();
+        let count = (0..capacity).filter(open).count();
+        (u32::try_from(count).unwrap_or(capacity), capacity)
     }
 }
 
@@ -193,7 +211,7 @@ fn worded<T: Pod>(
     let words = match &map {
         Map::Array(data) => Words::map::<T>(data.fd().as_fd(), entries)
             .map_err(|source| DatapathError::Words { name, source })?,
-        _ => return Err(DatapathError::MissingMap { name }),
+        _other => return Err(DatapathError::MissingMap { name }),
     };
     Ok((Array::try_from(map).map_err(|source| DatapathError::Map { name, source })?, words))
 }

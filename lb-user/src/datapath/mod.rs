@@ -10,6 +10,7 @@ mod jiffies;
 mod kernel;
 mod maps;
 mod pins;
+mod readiness;
 mod trace;
 mod words;
 
@@ -18,6 +19,7 @@ pub use error::DatapathError;
 pub use jiffies::TickRate;
 pub use kernel::{Datapath, Tuning};
 pub use pins::detach;
+pub use readiness::Readiness;
 
 /// The compiled XDP programs (see `build.rs`).
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("STICKFAST_EBPF"));

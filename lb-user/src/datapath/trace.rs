@@ -1,13 +1,16 @@
 //! Lines of `--trace`: one per packet, through aya-log.
 
+use std::os::fd::AsFd as _;
+
 use aya::Ebpf;
 use aya_log::EbpfLogger;
 use lb_ebpf::abi::Counter;
-use tokio::io::unix::AsyncFd;
+
+use super::readiness::Readiness;
 
 /// Prints what the data path logs, for as long as the process lives.
 pub(super) fn start(ebpf: &mut Ebpf) {
-    let logger = match EbpfLogger::init_with_logger(ebpf, Printer) {
+    let mut logger = match EbpfLogger::init_with_logger(ebpf, Printer) {
         Ok(logger) => logger,
         Err(error) => {
             tracing::warn!(%error, "no trace: the log of the data path cannot be opened");
@@ -15,10 +18,9 @@ pub(super) fn start(ebpf: &mut Ebpf) {
         }
     };
     tokio::spawn(async move {
-        let Ok(mut logger) = AsyncFd::register(logger) else { return };
-        while let Ok(mut ready) = logger.readable_mut().await {
-            ready.get_inner_mut().flush();
-            ready.clear_ready();
+        let Ok(ready) = Readiness::of(logger.as_fd()) else { return };
+        while ready.wait().await.is_ok() {
+            logger.flush();
         }
     });
 }

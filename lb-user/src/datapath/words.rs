@@ -41,6 +41,11 @@ impl Words {
         Ok(Self { base: base.cast(), length, stride, entries })
     }
 
+    /// How many values there are.
+    pub(super) fn entries(&self) -> u32 {
+        self.entries
+    }
+
     /// `None`: out of range.
     pub(super) fn load(&self, index: u32) -> Option<u64> {
         Some(self.word(index)?.load(Ordering::Acquire))

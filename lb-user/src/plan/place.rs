@@ -26,11 +26,6 @@ pub enum LayoutError {
          hint: fewer ports per address; all ports of an address (1-65535) take one place"
     )]
     Crowded { address: IpAddr, port: u16 },
-    #[error(
-        "backend '{backend}', server '{server}': a shifted port cannot be translated back for all ports in \
-         mode dnat\nhint: use forward snat, or leave the server's port out"
-    )]
-    ShiftedDnat { backend: String, server: String },
 }
 
 /// Where a backend and all that belongs to it stand.
@@ -152,12 +147,7 @@ impl<'a> Placer<'a> {
                 (id, ServerState { slot: 2 * id, epoch: 0, usable: 0 })
             }
         };
-        let (port, port_shift) = match server.port {
-            ServerPort::Fixed(port) => (port, 0),
-            ServerPort::Shifted(shift) => {
-                (0, u16::try_from(shift.rem_euclid(1 << 16)).unwrap_or_default())
-            }
-        };
+        let (port, port_shift) = server_port(server.port);
         let fresh = Server {
             address: server.address.into(),
             identity,
@@ -244,25 +234,20 @@ impl<'a> Placer<'a> {
                 stick,
                 request: NONE,
                 mode: mode as u8,
-                reserved: [0; 3],
+                reserved: 0,
+                port_shift: 0,
             };
             let slot = self.place_service(places, request)?;
             if mode != Mode::Dnat {
                 continue;
             }
             for server in &backend.servers {
-                let server_port = match server.port {
-                    ServerPort::Fixed(port) => port,
-                    ServerPort::Shifted(0) => port,
-                    ServerPort::Shifted(_) if port == 0 => {
-                        return Err(LayoutError::ShiftedDnat {
-                            backend: backend.name.clone(),
-                            server: server.name.clone(),
-                        });
-                    }
-                    ServerPort::Shifted(shift) => {
-                        u16::try_from((i32::from(port) + shift).rem_euclid(1 << 16)).unwrap_or_default()
-                    }
+                let (fixed, shift) = server_port(server.port);
+                // A range of ports in both: the key has none, and the reply's port is shifted back.
+                let server_port = match fixed {
+                    0 if port == 0 => 0,
+                    0 => port.wrapping_add(shift),
+                    fixed => fixed,
                 };
                 let reply = Service {
                     key: ServiceKey {
@@ -272,6 +257,7 @@ impl<'a> Placer<'a> {
                         direction: Direction::Reply as u8,
                     },
                     request: slot,
+                    port_shift: shift,
                     ..request
                 };
                 self.place_service(places, reply)?;
@@ -308,6 +294,14 @@ impl<'a> Placer<'a> {
         })?;
         self.index.insert(place, slot + 1);
         Some(place)
+    }
+}
+
+/// A server's port and shift as the maps spell them: the shift counts where the port is 0.
+fn server_port(port: ServerPort) -> (u16, u16) {
+    match port {
+        ServerPort::Fixed(port) => (port, 0),
+        ServerPort::Shifted(shift) => (0, u16::try_from(shift.rem_euclid(1 << 16)).unwrap_or_default()),
     }
 }
 
