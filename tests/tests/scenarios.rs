@@ -38,6 +38,8 @@ enum Configuration {
     FailbackOfThree,
     /// `stick on dst`, and no server is a backup.
     TwoEquals,
+    /// `stick on dst`, and s2 has weight 0.
+    BackupOfWeightZero,
 }
 
 enum Step {
@@ -47,6 +49,8 @@ enum Step {
     Up(usize),
     /// A command on the stats socket.
     Say(&'static str),
+    /// A command that is answered, but not carried out.
+    Refused(&'static str),
     /// The next request is answered by the server of this number.
     Answers(usize),
     /// The next request finds nobody: 503 from HAProxy, RST from Stickfast.
@@ -59,8 +63,8 @@ enum Step {
     Differs { haproxy: &'static Self, stickfast: &'static Self },
 }
 
-use Configuration::{Failback, FailbackOfThree, Sticky, StickyOfThree, TwoEquals};
-use Step::{Answers, Differs, Down, Entry, NoEntry, NobodyAnswers, Say, Up};
+use Configuration::{BackupOfWeightZero, Failback, FailbackOfThree, Sticky, StickyOfThree, TwoEquals};
+use Step::{Answers, Differs, Down, Entry, NoEntry, NobodyAnswers, Refused, Say, Up};
 
 const DISABLE_1: Step = Say("disable server bk_app/s1");
 const ENABLE_1: Step = Say("enable server bk_app/s1");
@@ -142,7 +146,17 @@ const ROWS: &[Row] = &[
     Row {
         what: "weight 0 keeps what is stuck",
         configuration: Sticky,
-        steps: &[Down(1), Answers(2), Up(1), Say("set server bk_app/s2 weight 0"), Answers(2), Entry(2)],
+        steps: &[
+            Down(1),
+            Answers(2),
+            Up(1),
+            Differs {
+                haproxy: &Say("set server bk_app/s2 weight 0"),
+                stickfast: &Refused("set server bk_app/s2 weight 0"),
+            },
+            Answers(2),
+            Entry(2),
+        ],
     },
     Row {
         what: "a failback is triggered by disabling s2 for a few seconds",
@@ -195,6 +209,21 @@ const ROWS: &[Row] = &[
         steps: &[MAINT_2, MAINT_1, NobodyAnswers, Entry(1), READY_1, READY_2, Answers(1), Entry(1)],
     },
     Row {
+        what: "drain does not keep what is stuck to a server that fails",
+        configuration: Sticky,
+        steps: &[DRAIN_1, Answers(1), Down(1), Answers(2), Entry(2)],
+    },
+    Row {
+        what: "clear table while s1 is in maintenance",
+        configuration: Sticky,
+        steps: &[MAINT_1, Answers(2), Say("clear table bk_app"), Answers(2), Entry(2)],
+    },
+    Row {
+        what: "set table to a server that is down moves nothing",
+        configuration: Sticky,
+        steps: &[Down(2), Say("set table bk_app key 10.0.0.100 data.server_id 2"), Answers(1), Entry(1)],
+    },
+    Row {
         what: "the backup is drained: s1's failure leaves nobody",
         configuration: Sticky,
         steps: &[DRAIN_2, Answers(1), Down(1), NobodyAnswers, READY_2, Answers(2), Entry(2)],
@@ -215,14 +244,9 @@ const ROWS: &[Row] = &[
         steps: &[DISABLE_1, Answers(2), ENABLE_1, Answers(1), DRAIN_1, Answers(2), READY_1, Answers(1)],
     },
     Row {
-        what: "without a stick table: weight 0 sends new traffic away",
-        configuration: Failback,
-        steps: &[
-            Say("set server bk_app/s1 weight 0"),
-            Answers(2),
-            Say("set server bk_app/s1 weight 100%"),
-            Answers(1),
-        ],
+        what: "a backup of weight 0 is never elected",
+        configuration: BackupOfWeightZero,
+        steps: &[Answers(1), Down(1), NobodyAnswers, Entry(1), Up(1), Answers(1), Entry(1)],
     },
     Row {
         what: "three servers: down the list, and never up by itself",
@@ -298,6 +322,11 @@ impl Stage {
                 ensure!(answer == "\n", "{command}: {answer}");
                 Ok(())
             }
+            Refused(command) => {
+                let answer = balancer.ctl(command)?;
+                ensure!(answer.ends_with("is not supported.\n\n"), "{command}: {answer}");
+                Ok(())
+            }
             Answers(server) => self.expect_answer(&Answer::From(name(*server))),
             NobodyAnswers => self.expect_answer(match self.subject {
                 Subject::Haproxy => &Answer::Unavailable,
@@ -344,6 +373,10 @@ impl Configuration {
             Failback => Config::failback(lab).first_servers(2).text(),
             StickyOfThree => Config::no_failback(lab).text(),
             FailbackOfThree => Config::failback(lab).text(),
+            BackupOfWeightZero => {
+                let text = Config::no_failback(lab).first_servers(2).text();
+                text.replace(" backup", " backup weight 0")
+            }
             TwoEquals => Config::no_failback(lab).first_servers(2).equals().text(),
         }
     }

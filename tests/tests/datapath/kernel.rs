@@ -49,7 +49,8 @@ impl Kernel {
             .map_max_entries(map::FLOWS, (2 * settings.ports).max(1))
             .load(&object())
             .expect("the object loads");
-        let program: &mut Xdp = ebpf.program_mut("stickfast").expect("the program is there").try_into().expect("xdp");
+        let program: &mut Xdp =
+            ebpf.program_mut("stickfast").expect("the program is there").try_into().expect("xdp");
         program.load().unwrap_or_else(|error| panic!("{error:#?}"));
         Self { ebpf }
     }
