@@ -19,7 +19,9 @@ pub enum RunError {
     Address { what: String, address: IpAddr, source: NetError },
     #[error("{what} {address} is IPv6, which the data path does not forward yet\nhint: use an IPv4 address")]
     Ipv6 { what: String, address: IpAddr },
-    #[error("no interface to serve: every address of the configuration is on the loopback interface\nhint: name one with `--iface` or in the xdp section")]
+    #[error(
+        "no interface to serve: every address of the configuration is on the loopback interface\nhint: name one with `--iface` or in the xdp section"
+    )]
     NoInterface,
     #[error("interface {name} is no Ethernet interface, so no frames of clients come in there")]
     NotEthernet { name: String },
@@ -42,7 +44,7 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Network(error) | Self::Address { source: error, .. } => error.hint(),
-            Self::Socket(error) => error.hint().map(Into::into),
+            Self::Socket(error) => Some(error.hint().to_owned()),
             Self::Datapath(_)
             | Self::Layout(_)
             | Self::Ipv6 { .. }

@@ -33,9 +33,11 @@ pub(super) async fn attachments(config: &Config, named: &[String]) -> Result<Vec
         wanted.extend(configured.iter().map(|interface| (interface.name.clone(), interface.mode)));
     } else {
         let mode = |name: &String| configured.iter().find(|interface| &interface.name == name);
-        wanted.extend(named.iter().map(|name| {
-            (name.clone(), mode(name).map_or(AttachMode::Auto, |interface| interface.mode))
-        }));
+        wanted.extend(
+            named
+                .iter()
+                .map(|name| (name.clone(), mode(name).map_or(AttachMode::Auto, |interface| interface.mode))),
+        );
     }
     let mut attachments = Vec::new();
     if wanted.is_empty() {
@@ -126,8 +128,11 @@ async fn reached_interfaces(config: &Config) -> Result<BTreeSet<u32>, RunError> 
             let what = || format!("server {}/{}", backend.name, server.name);
             ipv4(what, server.address)?;
             let route = net::route_to(server.address).await;
-            let route =
-                route.map_err(|source| RunError::Address { what: what(), address: server.address, source })?;
+            let route = route.map_err(|source| RunError::Address {
+                what: what(),
+                address: server.address,
+                source,
+            })?;
             reached.insert(route.interface);
         }
     }

@@ -15,7 +15,7 @@ use crate::{
         Director,
         types::{Action, Event, ServerRef, Severity},
     },
-    net::Change,
+    net::{self, Change},
     plan::{self, Contents, Layout},
     probe,
 };
@@ -25,6 +25,7 @@ pub(super) struct State {
     pub(super) clock: Clock,
     pub(super) director: Director,
     pub(super) datapath: Datapath,
+    pub(super) host_name: String,
     layout: Layout,
     /// What the maps hold, as far as is known.
     seen: Contents,
@@ -44,7 +45,8 @@ impl State {
         let seen = datapath.contents()?;
         let layout = Layout::new(&config, &seen)?;
         let director = Director::new(&config, clock.now());
-        let mut state = Self { config, clock, director, datapath, layout, seen, reports, checks };
+        let host_name = net::host_name()?;
+        let mut state = Self { config, clock, director, datapath, host_name, layout, seen, reports, checks };
         for adopted in state.layout.adopted() {
             let event = Event::Adopted { entry: adopted.entry, server: adopted.server };
             state.director.handle_event(clock.now(), event);

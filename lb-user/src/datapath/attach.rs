@@ -54,8 +54,7 @@ pub(super) fn attach(
     let id = result.map_err(|source| explain(source, attachment))?;
     let link = program.take_link(id).map_err(|error| failure(name, error))?;
     let link = FdLink::try_from(link).map_err(|error| failure(name, error))?;
-    link.pin(pins.link(name))
-        .map_err(|source| DatapathError::PinLink { interface: name.clone(), source })?;
+    link.pin(pins.link(name)).map_err(|source| DatapathError::PinLink { interface: name.clone(), source })?;
     Ok(attached)
 }
 

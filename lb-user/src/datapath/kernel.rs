@@ -8,7 +8,8 @@ use aya::{
 };
 use aya_obj::Object;
 use lb_ebpf::abi::{
-    ABI_VERSION, Counter, Event, Interface, Meta, Settings, Traffic, TrafficStats, capacity, map, word::Chosen,
+    ABI_VERSION, Counter, Event, Interface, Meta, Settings, Traffic, TrafficStats, capacity, map,
+    word::Chosen,
 };
 use nix::sys::utsname::uname;
 
@@ -67,11 +68,7 @@ impl Datapath {
     ///
     /// # Errors
     /// Whatever stands in the way; what was made on the way is removed again.
-    pub fn load(
-        pin_path: &Path,
-        attachments: &[Attachment],
-        tuning: &Tuning,
-    ) -> Result<Self, DatapathError> {
+    pub fn load(pin_path: &Path, attachments: &[Attachment], tuning: &Tuning) -> Result<Self, DatapathError> {
         let settings = settings(attachments, tuning)?;
         let object = Object::parse(OBJECT)
             .map_err(|error| DatapathError::Object { source: Box::new(EbpfError::ParseError(error)) })?;
@@ -204,12 +201,7 @@ impl Drop for Datapath {
     }
 }
 
-fn load(
-    pins: &Pins,
-    settings: &Settings,
-    adopted: bool,
-    trace: bool,
-) -> Result<(Ebpf, Maps), DatapathError> {
+fn load(pins: &Pins, settings: &Settings, adopted: bool, trace: bool) -> Result<(Ebpf, Maps), DatapathError> {
     let global = Abi(*settings);
     let flows = flow_capacity(settings);
     let mut loader = EbpfLoader::new();
@@ -262,8 +254,7 @@ fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp, DatapathError> {
 fn settings(attachments: &[Attachment], tuning: &Tuning) -> Result<Settings, DatapathError> {
     let mut interfaces = [Interface::default(); capacity::INTERFACES as usize];
     if attachments.len() > interfaces.len() {
-        let names: Vec<&str> =
-            attachments.iter().map(|attachment| attachment.link.name.as_str()).collect();
+        let names: Vec<&str> = attachments.iter().map(|attachment| attachment.link.name.as_str()).collect();
         return Err(DatapathError::TooManyInterfaces {
             limit: capacity::INTERFACES,
             names: names.join(", "),

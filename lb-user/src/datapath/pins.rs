@@ -67,8 +67,8 @@ impl Pins {
             if !map::ALL.contains(&name.as_str()) || !path.exists() {
                 continue;
             }
-            let info = MapInfo::from_pin(&path)
-                .map_err(|error| failure("read", &path, io::Error::other(error)))?;
+            let info =
+                MapInfo::from_pin(&path).map_err(|error| failure("read", &path, io::Error::other(error)))?;
             let entries = if name == map::FLOWS { flows } else { declared.max_entries() };
             let kind = info.map_type().map_or(u64::MAX, |kind| kind as u64);
             let facts = [
@@ -116,10 +116,7 @@ impl Pins {
         }
         match fs::remove_dir(&self.directory) {
             Err(error)
-                if !matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
-                ) =>
+                if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) =>
             {
                 Err(failure("remove", &self.directory, error))
             }

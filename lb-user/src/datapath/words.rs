@@ -58,9 +58,8 @@ impl Words {
 
     /// Whether the word was `old` and is `new` now.
     pub(super) fn exchange(&self, index: u32, old: u64, new: u64) -> bool {
-        self.word(index).is_some_and(|word| {
-            word.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_ok()
-        })
+        self.word(index)
+            .is_some_and(|word| word.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_ok())
     }
 
     fn word(&self, index: u32) -> Option<&AtomicU64> {

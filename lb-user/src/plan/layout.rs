@@ -109,8 +109,11 @@ impl Layout {
             return None;
         }
         entry.chosen = chosen;
-        let (backend, places) =
-            self.backends.iter().enumerate().find(|(_, places)| places.sticks.values().any(|&s| s == slot))?;
+        let (backend, places) = self
+            .backends
+            .iter()
+            .enumerate()
+            .find(|(_, places)| places.sticks.values().any(|&s| s == slot))?;
         let (&key, _) = places.sticks.iter().find(|&(_, &s)| s == slot)?;
         let server = places.servers.iter().position(|server| server.id == chosen.server)?;
         Some((EntryRef { backend, key }, server))

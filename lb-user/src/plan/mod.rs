@@ -39,15 +39,37 @@ pub const DELETED: u32 = u32::MAX;
 /// One map write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
-    Server { slot: u32, value: Server },
-    State { id: u32, value: ServerState },
-    Backend { index: u32, value: Backend },
+    Server {
+        slot: u32,
+        value: Server,
+    },
+    State {
+        id: u32,
+        value: ServerState,
+    },
+    Backend {
+        index: u32,
+        value: Backend,
+    },
     /// A whole entry, where none stood.
-    Stick { slot: u32, value: StickEntry },
+    Stick {
+        slot: u32,
+        value: StickEntry,
+    },
     /// The word of an entry that stands: from what was seen to what is wanted, unless the data path was faster.
-    Swing { slot: u32, from: StickEntry, to: StickEntry },
-    Service { slot: u32, value: Service },
-    Index { place: u32, word: u32 },
+    Swing {
+        slot: u32,
+        from: StickEntry,
+        to: StickEntry,
+    },
+    Service {
+        slot: u32,
+        value: Service,
+    },
+    Index {
+        place: u32,
+        word: u32,
+    },
 }
 
 /// The writes that turn `seen` into `wanted`, in an order whose every prefix is safe:
@@ -103,7 +125,10 @@ pub fn apply(op: Op, contents: &mut Contents) {
 
 /// What unused slots hold.
 pub mod empty {
-    use lb_ebpf::abi::{Address, Backend, NONE, Server, StickEntry, word::{Chosen, ServerState}};
+    use lb_ebpf::abi::{
+        Address, Backend, NONE, Server, StickEntry,
+        word::{Chosen, ServerState},
+    };
 
     pub const SERVER: Server = Server {
         address: Address::UNSPECIFIED,
@@ -142,10 +167,7 @@ fn changed<'a, V: PartialEq>(
 }
 
 /// Keys of `seen` that are not wanted any more.
-fn gone<'a, V>(
-    seen: &'a BTreeMap<u32, V>,
-    wanted: &'a BTreeMap<u32, V>,
-) -> impl Iterator<Item = u32> + 'a {
+fn gone<'a, V>(seen: &'a BTreeMap<u32, V>, wanted: &'a BTreeMap<u32, V>) -> impl Iterator<Item = u32> + 'a {
     seen.keys().copied().filter(|key| !wanted.contains_key(key))
 }
 

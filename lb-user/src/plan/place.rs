@@ -107,12 +107,8 @@ impl<'a> Placer<'a> {
         };
         self.wanted.backends.insert(index, Backend { current, no_server: no_server as u32, identity });
 
-        let mut places = BackendPlaces {
-            index,
-            servers: Vec::new(),
-            sticks: BTreeMap::new(),
-            services: Vec::new(),
-        };
+        let mut places =
+            BackendPlaces { index, servers: Vec::new(), sticks: BTreeMap::new(), services: Vec::new() };
         for server in &backend.servers {
             places.servers.push(self.place_server(&backend.name, server)?);
         }
@@ -129,11 +125,7 @@ impl<'a> Placer<'a> {
         Ok(places)
     }
 
-    fn place_server(
-        &mut self,
-        backend: &str,
-        server: &model::Server,
-    ) -> Result<ServerPlace, LayoutError> {
+    fn place_server(&mut self, backend: &str, server: &model::Server) -> Result<ServerPlace, LayoutError> {
         let identity = identity(&[backend, &server.name]);
         let is_it = |state: &ServerState| {
             self.seen.servers.get(&state.slot).is_some_and(|known| known.identity == identity)
@@ -148,13 +140,7 @@ impl<'a> Placer<'a> {
             }
         };
         let (port, port_shift) = server_port(server.port);
-        let fresh = Server {
-            address: server.address.into(),
-            identity,
-            port,
-            port_shift,
-            ..empty::SERVER
-        };
+        let fresh = Server { address: server.address.into(), identity, port, port_shift, ..empty::SERVER };
         let old = self.seen.servers.get(&state.slot).filter(|_| known.is_some());
         let same_target = old.is_some_and(|old| {
             (old.address, old.port, old.port_shift) == (fresh.address, fresh.port, fresh.port_shift)
@@ -289,9 +275,10 @@ impl<'a> Placer<'a> {
     fn place_key(&mut self, slot: u32, key: &ServiceKey) -> Option<u32> {
         let first = key.first_probe();
         let mut places = (0..SERVICE_PROBES).map(|step| (first + step) % capacity::SERVICE_INDEX);
-        let place = places.clone().find(|place| self.index.get(place) == Some(&(slot + 1))).or_else(|| {
-            places.find(|place| self.index.get(place).is_none_or(|&word| word == DELETED))
-        })?;
+        let place = places
+            .clone()
+            .find(|place| self.index.get(place) == Some(&(slot + 1)))
+            .or_else(|| places.find(|place| self.index.get(place).is_none_or(|&word| word == DELETED)))?;
         self.index.insert(place, slot + 1);
         Some(place)
     }
