@@ -31,6 +31,12 @@ pub(super) enum Fate<H> {
     Gone(&'static str),
 }
 
+impl<H> Fate<H> {
+    pub(super) fn refuses(&self) -> bool {
+        matches!(self, Self::Later(_) | Self::Refused(_) | Self::Gone(_))
+    }
+}
+
 /// Kinds of proxy section in which a keyword means something (configuration manual 4.1).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Within {

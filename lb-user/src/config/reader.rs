@@ -244,6 +244,8 @@ impl Context<'_> {
     ) -> Outcome<Option<H>> {
         match group.fate {
             Fate::Implemented(handler) => return Ok(Some(handler)),
+            // Off is what everything is that we do not do.
+            _ if line.negated => {}
             Fate::Harmless(why) => {
                 self.findings.ignored(
                     label,

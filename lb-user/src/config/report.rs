@@ -108,7 +108,9 @@ impl Lines<'_> {
             self.snippet(finding, site)?;
         }
         if let Some(hint) = &finding.hint {
-            writeln!(self.err, "   | hint: {}", printable(hint))?;
+            // Below the bar of the picture, which stands behind the line number.
+            let bar = finding.site.as_ref().map_or(3, |site| 4 + site.place.line.to_string().len());
+            writeln!(self.err, "{:bar$}= hint: {}", "", printable(hint))?;
         }
         Ok(())
     }
@@ -136,7 +138,7 @@ impl Lines<'_> {
 
     /// The source line with what is meant underlined.
     fn snippet(&mut self, finding: &Diagnostic, site: &Site) -> io::Result<()> {
-        if site.source.trim().is_empty() || finding.form == Form::Bare && site.columns.is_empty() {
+        if site.source.trim().is_empty() {
             return Ok(());
         }
         let level = match finding.severity {
@@ -146,7 +148,9 @@ impl Lines<'_> {
         };
         let line = usize::try_from(site.place.line).unwrap_or(usize::MAX);
         let annotation = AnnotationKind::Primary.span(within(&site.source, site.columns.clone()));
-        let snippet = Snippet::source(&*site.source).line_start(line).annotation(annotation);
+        // Where the text does not name the file, the picture does.
+        let path = (finding.form == Form::Bare).then_some(site.place.file.as_str());
+        let snippet = Snippet::source(&*site.source).line_start(line).path(path).annotation(annotation);
         let renderer = if self.how.colour { Renderer::styled() } else { Renderer::plain() };
         let picture = renderer.render(&[Group::with_level(level).element(snippet)]);
         for row in picture.lines().filter(|row| !row.trim().is_empty()) {

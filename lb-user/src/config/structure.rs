@@ -7,9 +7,12 @@ use super::{
 };
 use crate::director::types::Severity;
 
-/// Removes the sections that serve nothing and checks what is left.
+/// Disables the sections that serve nothing and checks what is left.
 pub(super) fn check(draft: &mut Draft, findings: &mut Findings) {
-    draft.proxies.retain(|proxy| !is_statistics_page(proxy));
+    // They keep their place in the order of proxy ids.
+    for proxy in draft.proxies.iter_mut().filter(|proxy| is_statistics_page(proxy)) {
+        proxy.settings.disabled = true;
+    }
     let draft = &*draft;
     for peers in &draft.peers {
         local_address(peers, findings);

@@ -13,12 +13,13 @@ use super::{
 
 const NO_PROXY: &str = "packets are forwarded, no connection is proxied";
 const NO_HTTP: &str = "packets are forwarded, nothing in an HTTP stream is read or changed";
-const NO_TLS: &str = "Stickfast does not terminate TLS, it passes through";
+const NO_TLS: &str = "TLS passes through Stickfast untouched, between client and server";
 const NO_PROCESS: &str = "it tunes HAProxy's process";
 const NO_SOCKET: &str = "Stickfast opens no sockets for traffic";
 const NO_RULES: &str = "it selects by the content of connections, and Stickfast forwards packets";
 const NO_LOGS: &str = "Stickfast logs decisions to standard error, and no connections";
-const LATER_CHECK: &str = "this kind of health check is missing; leaving it out could choose a dead server";
+const LATER_CHECK: &str =
+    "this way of learning that a server is down is missing, and without it a dead one might be chosen";
 
 /// Sections by their first word.
 pub(super) static SECTIONS: Table<Start> = &[
@@ -292,7 +293,7 @@ pub(super) static OPTIONS: Table<proxy::Handler> = &[
             "packets are forwarded, no header is added; with 'forward dnat' or 'dsr' servers see the client's address",
         ),
     ),
-    only(BACKEND, &["persist"], Later("traffic leaves a server that is down")),
+    only(BACKEND, &["persist"], Later("traffic never stays on a server that is down")),
     only(BACKEND, &["transparent"], Refused("traffic goes to the servers listed")),
     only(
         BACKEND,

@@ -171,11 +171,6 @@ pub(in crate::config) fn option(proxy: &mut Proxy, context: &mut Context<'_>, li
         context.findings.push(line.warning(1, text));
         return Ok(());
     }
-    let implemented = matches!(group.fate, crate::config::keywords::Fate::Implemented(_));
-    if line.negated && !implemented {
-        // Off is what all of these are.
-        return Ok(());
-    }
     match context.judge(group, line, 1, &format!("'option {name}'"))? {
         Some(handler) => handler(proxy, context, line),
         None => Ok(()),

@@ -94,11 +94,13 @@ fn parameters(
     while let Some(word) = arguments.next() {
         let Some(group) = find(SERVER, word) else {
             let guess = did_you_mean(SERVER, word).to_string();
-            let stop = if guess.is_empty() && !hint.is_empty() { "." } else { "" };
+            let stop = if guess.is_empty() { "." } else { "" };
             return Err(arguments.fault(&format!("unknown keyword '{word}'{guess}{stop}{hint}")));
         };
         let (line, at) = (arguments.line, arguments.at);
-        match context.judge(group, line, at, &format!("'server … {word}'")) {
+        // A refusal names the server already.
+        let label = if group.fate.refuses() { format!("'{word}'") } else { format!("'server … {word}'") };
+        match context.judge(group, line, at, &label) {
             Ok(Some(handler)) => handler(settings, arguments)?,
             Ok(None) => arguments.skip(group.arguments),
             Err(mut refusal) => {

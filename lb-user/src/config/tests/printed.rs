@@ -25,6 +25,23 @@ fn an_alert_is_haproxys_line_and_the_source_below_it() {
 }
 
 #[test]
+fn a_hint_stands_below_the_picture() {
+    let text = "\n".repeat(8) + "frontend f\n bind *:80 name app\n";
+    let (_, _, stderr) = printed(&read_as("web.cfg", &text), Report::default());
+    let lines: Vec<_> = stderr.lines().skip(1).take(5).collect();
+    assert_eq!(
+        lines,
+        [
+            "[ALERT]    (1) : config : parsing [web.cfg:10] : 'bind' : '*:80' names no address, and packets are recognised by theirs.",
+            "      |",
+            "   10 |  bind *:80 name app",
+            "      |       ^^^^",
+            "      = hint: give the virtual address; several are separated by commas",
+        ]
+    );
+}
+
+#[test]
 fn quiet_keeps_only_the_status() {
     let how = Report { quiet: true, ..Report::default() };
     assert_eq!(printed(&read(BAD_OPTION), how), (1, String::new(), String::new()));
@@ -59,4 +76,32 @@ fn a_file_cannot_drive_the_terminal() {
     let (_, _, stderr) =
         printed(&read("defaults\n mode \"\\x1b[2J\"\n option \x1b[31m\n"), Report::default());
     assert!(!stderr.contains('\x1b'), "{stderr:?}");
+}
+
+#[test]
+fn a_finding_without_a_place_in_its_text_has_it_in_the_picture() {
+    let text = "frontend f\n bind 10.0.0.100:80\n default_backend nope\n";
+    let (_, _, stderr) = printed(&read_as("f.cfg", text), Report::default());
+    let lines: Vec<_> = stderr.lines().skip(1).take(5).collect();
+    assert_eq!(
+        lines,
+        [
+            "[ALERT]    (1) : config : Proxy 'f': unable to find required default_backend: 'nope'.",
+            "    --> f.cfg:3:18",
+            "     |",
+            "   3 |  default_backend nope",
+            "     |                  ^^^^",
+        ]
+    );
+}
+
+#[test]
+fn a_missing_line_feed_is_a_warning_and_the_line_counts() {
+    let loaded = accepted("listen l\n bind 10.0.0.100:80\n server s 10.0.0.1:80");
+    assert_eq!(loaded.config.backends[0].servers.len(), 1);
+    let said: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        ["parsing [case.cfg:3]: Missing LF on last line, file might have been truncated at position 22."]
+    );
 }
