@@ -12,7 +12,7 @@ use crate::{
     tables::Tables,
 };
 
-/// How many neighbouring slots a flow may live in.
+/// How many neighbouring slots a flow may live in: `Settings::ports` is 0 or no less.
 pub const FLOW_PROBES: u32 = 8;
 
 const CLIENT_FIN: u8 = 1;
@@ -196,4 +196,255 @@ fn rest(settings: &Settings, state: FlowState, idle: u32) -> u64 {
         FlowState::Udp => settings.udp_jiffies,
     };
     if idle > limit { EXPIRED + u64::from(idle) } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::{
+        abi::Mode,
+        host::{HostFrame, HostTables},
+        parse::parse,
+        testing::{CLIENT, FIRST_PORT, PORTS, PacketSpec, SERVICES, VIP, world},
+    };
+
+    const TCP: u32 = SERVICES[0];
+    const STATES: [FlowState; 6] = [
+        FlowState::Free,
+        FlowState::Claimed,
+        FlowState::Opening,
+        FlowState::Established,
+        FlowState::Closed,
+        FlowState::Udp,
+    ];
+
+    /// A SYN from a port of the client.
+    fn syn(port: u16) -> Packet {
+        let source = core::net::SocketAddrV4::new(*CLIENT.ip(), port);
+        parse(&HostFrame::new(&PacketSpec::tcp(source, VIP, tcp_flag::SYN).bytes())).unwrap()
+    }
+
+    fn flow_of(packet: &Packet, state: FlowState) -> Flow {
+        Flow {
+            tag: FlowTag { generation: 0, state: state as u8, fins: 0, server_epoch: 0 },
+            client: packet.source,
+            client_port: packet.source_port,
+            service_port: packet.destination_port,
+            service: TCP,
+            ..bytemuck::Zeroable::zeroed()
+        }
+    }
+
+    /// Claims a slot for a packet, as the walk does.
+    fn open(tables: &HostTables, packet: &Packet) -> Option<Slot> {
+        let (slot, seen) = find_vacant(tables, packet)?;
+        claim(tables, slot, seen, &flow_of(packet, FlowState::Opening)).then_some(slot)
+    }
+
+    /// Puts flows of others into every slot that `packet` may have, `idle` jiffies old.
+    fn crowd(tables: &HostTables, packet: &Packet, state: FlowState, idle: u32) -> Vec<Slot> {
+        let slots: Vec<_> = (0..FLOW_PROBES)
+            .map(|probe| {
+                candidate(&tables.settings, packet, first_candidate(&tables.settings, packet), probe)
+            })
+            .collect();
+        for slot in &slots {
+            let last_seen = tables.now.get().wrapping_sub(idle);
+            tables.flows[slot.index as usize].set(Flow { last_seen, ..flow_of(&syn(1), state) });
+        }
+        slots
+    }
+
+    fn tag(state: FlowState, fins: u8) -> FlowTag {
+        FlowTag { generation: 9, state: state as u8, fins, server_epoch: 5 }
+    }
+
+    #[test]
+    fn a_claimed_flow_is_found_again() {
+        let tables = world(Mode::Snat);
+        let slot = open(&tables, &syn(40000)).unwrap();
+        let Owned { slot: found, tag, flow } = find(&tables, &syn(40000), TCP).unwrap();
+        assert_eq!((found, tag.generation, FlowState::of(tag)), (slot, 1, FlowState::Opening));
+        assert_eq!(flow.client_port, 40000);
+        assert_eq!(at(&tables, slot).map(|owned| owned.flow), Some(flow));
+    }
+
+    #[test]
+    fn every_part_of_the_key_counts() {
+        let tables = world(Mode::Snat);
+        let packet = syn(40000);
+        open(&tables, &packet).unwrap();
+        // Looked for where it lives: another key would begin elsewhere.
+        let crowd = |change: fn(&mut Flow)| {
+            let changed = tables.clone();
+            for flow in &changed.flows {
+                let mut value = flow.get();
+                change(&mut value);
+                flow.set(value);
+            }
+            find(&changed, &packet, TCP).is_some()
+        };
+        assert!(crowd(|_| {}));
+        assert!(!crowd(|flow| flow.client.0[15] ^= 1));
+        assert!(!crowd(|flow| flow.client_port ^= 1));
+        assert!(!crowd(|flow| flow.service_port ^= 1));
+        assert!(find(&tables, &packet, TCP + 1).is_none());
+    }
+
+    #[test]
+    fn tcp_and_udp_have_slots_of_their_own() {
+        let settings = world(Mode::Snat).settings;
+        let tcp = syn(40000);
+        let udp = Packet { protocol: crate::net::protocol::UDP, ..tcp };
+        assert_eq!(slot_of_port(&settings, &tcp, FIRST_PORT), Some(Slot { index: 0, port: FIRST_PORT }));
+        assert_eq!(
+            slot_of_port(&settings, &udp, FIRST_PORT),
+            Some(Slot { index: PORTS.into(), port: FIRST_PORT })
+        );
+    }
+
+    #[test]
+    fn only_ports_of_the_range_have_slots() {
+        let settings = world(Mode::Snat).settings;
+        let slot = |port| slot_of_port(&settings, &syn(1), port);
+        assert_eq!(slot(FIRST_PORT - 1), None);
+        assert!(slot(FIRST_PORT + PORTS - 1).is_some());
+        assert_eq!(slot(FIRST_PORT + PORTS), None);
+        let none = Settings { ports: 0, ..settings };
+        assert!((0..=u16::MAX).all(|port| slot_of_port(&none, &syn(1), port).is_none()));
+    }
+
+    #[test]
+    fn candidates_follow_one_another_round_the_range() {
+        let settings = world(Mode::Snat).settings;
+        let ports = (0..FLOW_PROBES).map(|probe| candidate(&settings, &syn(1), 12, probe).port - FIRST_PORT);
+        assert_eq!(ports.collect::<Vec<_>>(), [12, 13, 14, 15, 0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn first_candidates_are_spread_evenly() {
+        let settings = world(Mode::Snat).settings;
+        let mut hits = [0_u32; PORTS as usize];
+        for port in 1..=u16::MAX {
+            hits[first_candidate(&settings, &syn(port)) as usize] += 1;
+        }
+        // 4096 each, if it were perfect; the standard deviation of chance is 62.
+        assert!(hits.iter().all(|hits| (3850..4350).contains(hits)), "{hits:?}");
+    }
+
+    #[test]
+    fn a_crowded_neighbourhood_is_full() {
+        for state in [FlowState::Opening, FlowState::Established, FlowState::Udp, FlowState::Claimed] {
+            let tables = world(Mode::Snat);
+            crowd(&tables, &syn(40000), state, 0);
+            assert_eq!(find_vacant(&tables, &syn(40000)), None, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_candidate_is_used_and_found() {
+        let tables = world(Mode::Snat);
+        let slots = crowd(&tables, &syn(40000), FlowState::Established, 0);
+        tables.flows[slots[7].index as usize].set(bytemuck::Zeroable::zeroed());
+        assert_eq!(open(&tables, &syn(40000)), Some(slots[7]));
+        assert_eq!(find(&tables, &syn(40000), TCP).map(|owned| owned.slot), Some(slots[7]));
+    }
+
+    #[test]
+    fn a_slot_may_be_taken_when_its_time_has_passed_and_not_before() {
+        let settings = world(Mode::Snat).settings;
+        for (state, limit) in [
+            (FlowState::Opening, settings.opening_jiffies),
+            (FlowState::Established, settings.established_jiffies),
+            (FlowState::Udp, settings.udp_jiffies),
+        ] {
+            let tables = world(Mode::Snat);
+            // The clock has just gone round.
+            tables.now.set(5);
+            crowd(&tables, &syn(40000), state, limit);
+            assert_eq!(find_vacant(&tables, &syn(40000)), None, "{state:?}");
+            crowd(&tables, &syn(40000), state, limit + 1);
+            assert!(find_vacant(&tables, &syn(40000)).is_some(), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn free_goes_before_expired_before_closed_and_the_most_rested_first() {
+        let tables = world(Mode::Snat);
+        let expired = tables.settings.opening_jiffies + 1;
+        let slots = crowd(&tables, &syn(40000), FlowState::Established, 0);
+        let choose = |index: usize, state, idle| {
+            let last_seen = tables.now.get().wrapping_sub(idle);
+            let cell = &tables.flows[slots[index].index as usize];
+            cell.set(Flow { last_seen, ..flow_of(&syn(1), state) });
+            find_vacant(&tables, &syn(40000)).map(|(slot, _)| slot)
+        };
+        assert_eq!(choose(1, FlowState::Closed, 0), Some(slots[1]));
+        assert_eq!(choose(2, FlowState::Closed, u32::MAX), Some(slots[2]));
+        assert_eq!(choose(3, FlowState::Closed, 70), Some(slots[2]));
+        assert_eq!(choose(4, FlowState::Opening, expired), Some(slots[4]));
+        assert_eq!(choose(5, FlowState::Opening, expired + 1), Some(slots[5]));
+        assert_eq!(choose(6, FlowState::Free, 0), Some(slots[6]));
+    }
+
+    #[test]
+    fn a_tag_moves_only_as_its_segments_say() {
+        use FlowState::{Closed, Established, Opening, Udp};
+        use Side::{Client, Server};
+        let (syn, ack, fin, rst) = (tcp_flag::SYN, tcp_flag::ACK, tcp_flag::FIN, tcp_flag::RST);
+        // State and FINs seen, then what comes, then state and FINs.
+        for (state, fins, side, flags, next, next_fins) in [
+            (Opening, 0, Client, syn, Opening, 0),
+            (Opening, 0, Client, ack, Opening, 0),
+            (Opening, 0, Server, syn | ack, Established, 0),
+            (Opening, 0, Server, ack, Established, 0),
+            (Opening, 0, Server, rst | ack, Closed, 0),
+            (Opening, 0, Client, rst, Closed, 0),
+            (Opening, 0, Client, fin | ack, Opening, CLIENT_FIN),
+            (Opening, CLIENT_FIN, Server, fin | ack, Closed, BOTH_FINS),
+            (Established, 0, Client, ack, Established, 0),
+            (Established, 0, Client, fin | ack, Established, CLIENT_FIN),
+            (Established, 0, Server, fin | ack, Established, SERVER_FIN),
+            (Established, CLIENT_FIN, Client, fin | ack, Established, CLIENT_FIN),
+            (Established, CLIENT_FIN, Server, fin | ack, Closed, BOTH_FINS),
+            (Established, SERVER_FIN, Client, fin | ack, Closed, BOTH_FINS),
+            (Established, CLIENT_FIN, Server, rst, Closed, CLIENT_FIN),
+            (Established, 0, Client, rst, Closed, 0),
+            (Closed, BOTH_FINS, Client, ack, Closed, BOTH_FINS),
+            (Closed, 0, Server, syn | ack, Closed, 0),
+            (Closed, 0, Client, fin, Closed, CLIENT_FIN),
+            (Udp, 0, Client, 0, Udp, 0),
+            (Udp, 0, Server, rst | fin, Udp, 0),
+        ] {
+            let case = std::format!("{state:?} {fins} {side:?} {flags:#x}");
+            assert_eq!(advance(tag(state, fins), side, flags), tag(next, next_fins), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_claim_fails_once_the_tag_has_changed() {
+        for state in STATES {
+            let tables = world(Mode::Snat);
+            let (slot, seen) = find_vacant(&tables, &syn(40000)).unwrap();
+            tables.swap_flow_tag(slot.index, seen, tag(state, 0));
+            assert!(!claim(&tables, slot, seen, &flow_of(&syn(40000), FlowState::Opening)));
+            assert_eq!(tables.flow_tag(slot.index), Some(tag(state, 0)));
+        }
+    }
+
+    #[test]
+    fn a_slot_being_filled_in_belongs_to_nobody() {
+        let tables = world(Mode::Snat);
+        let slot = open(&tables, &syn(40000)).unwrap();
+        for state in [FlowState::Free, FlowState::Claimed] {
+            let flow = &tables.flows[slot.index as usize];
+            flow.set(Flow { tag: tag(state, 0), ..flow.get() });
+            assert_eq!(at(&tables, slot), None);
+            assert_eq!(find(&tables, &syn(40000), TCP), None);
+        }
+    }
 }

@@ -22,3 +22,8 @@ pub mod walk;
 
 #[cfg(not(target_arch = "bpf"))]
 pub mod host;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+#[cfg(test)]
+mod properties;

@@ -132,3 +132,109 @@ fn ip_sum(sum: Sum, ip: &Ipv4) -> Sum {
         .be32(ip.source)
         .be32(ip.destination)
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
+    use etherparse::{Icmpv4Type, PacketBuilder, icmpv4::DestUnreachableHeader};
+
+    use super::*;
+    use crate::{
+        host::HostFrame,
+        parse::parse,
+        testing::{CLIENT, CLIENT_HOP, OURS, PacketSpec, Transport, VIP, checksums_hold},
+    };
+
+    const SEQUENCE: u32 = 0xffff_fffe;
+    const ACKNOWLEDGEMENT: u32 = 0xa1b2_c3d4;
+
+    /// A client's segment near the end of the sequence numbers.
+    fn segment(flags: u8, options: u8, payload: &[u8]) -> PacketSpec {
+        let acknowledgement = if flags & tcp_flag::ACK != 0 { ACKNOWLEDGEMENT } else { 0 };
+        let transport = Transport::Tcp { flags, sequence: SEQUENCE, acknowledgement, window: 502, options };
+        PacketSpec { transport, ..PacketSpec::tcp(CLIENT, VIP, flags).carrying(payload) }
+    }
+
+    /// The reset that goes back.
+    fn expected(flags: u8, sequence: u32, acknowledgement: u32) -> Vec<u8> {
+        let transport = Transport::Tcp { flags, sequence, acknowledgement, window: 0, options: 0 };
+        let spec = PacketSpec::tcp(VIP, CLIENT, flags);
+        PacketSpec { to: CLIENT_HOP, from: OURS, id: 0, transport, ..spec }.bytes()
+    }
+
+    fn answered(spec: &PacketSpec) -> Vec<u8> {
+        let mut frame = HostFrame::new(&spec.bytes());
+        let packet = parse(&frame).unwrap();
+        reset(&mut frame, &packet).unwrap();
+        frame.bytes().to_vec()
+    }
+
+    #[test]
+    fn a_segment_with_ack_is_reset_at_the_number_it_acknowledges() {
+        let reset = expected(tcp_flag::RST, ACKNOWLEDGEMENT, 0);
+        for flags in [tcp_flag::ACK, tcp_flag::ACK | tcp_flag::FIN, tcp_flag::ACK | tcp_flag::SYN] {
+            assert_eq!(answered(&segment(flags, 0, b"")), reset);
+            assert_eq!(answered(&segment(flags, 3, b"text")), reset);
+        }
+    }
+
+    #[test]
+    fn a_segment_without_ack_is_acknowledged_by_its_length() {
+        let reset = |next| expected(tcp_flag::RST | tcp_flag::ACK, 0, next);
+        assert_eq!(answered(&segment(tcp_flag::SYN, 0, b"")), reset(SEQUENCE.wrapping_add(1)));
+        assert_eq!(answered(&segment(tcp_flag::SYN, 10, b"fast")), reset(SEQUENCE.wrapping_add(5)));
+        assert_eq!(answered(&segment(tcp_flag::FIN, 0, b"text")), reset(SEQUENCE.wrapping_add(5)));
+        assert_eq!(
+            answered(&segment(tcp_flag::SYN | tcp_flag::FIN, 0, b"")),
+            reset(SEQUENCE.wrapping_add(2))
+        );
+        assert_eq!(answered(&segment(0, 0, b"text")), reset(SEQUENCE.wrapping_add(4)));
+        assert_eq!(answered(&segment(0, 0, b"")), reset(SEQUENCE));
+    }
+
+    #[test]
+    fn padding_is_no_text() {
+        let spec = PacketSpec { padding: 6, ..segment(0, 0, b"") };
+        assert_eq!(answered(&spec), expected(tcp_flag::RST | tcp_flag::ACK, 0, SEQUENCE));
+    }
+
+    #[test]
+    fn a_long_segment_shrinks_to_the_reset() {
+        let reset = answered(&segment(tcp_flag::ACK, 0, &[1; 8000]));
+        assert_eq!(reset, expected(tcp_flag::RST, ACKNOWLEDGEMENT, 0));
+    }
+
+    #[test]
+    fn a_datagram_is_quoted_with_its_header_and_eight_bytes() {
+        for spec in [
+            PacketSpec::udp(CLIENT, VIP),
+            PacketSpec::udp(CLIENT, VIP).carrying(b""),
+            PacketSpec { tos: 0xb9, padding: 18, ..PacketSpec::udp(CLIENT, VIP).carrying(b"") },
+            PacketSpec::udp(CLIENT, VIP).carrying(&[3; 8000]),
+        ] {
+            let question = spec.bytes();
+            let mut frame = HostFrame::new(&question);
+            port_unreachable(&mut frame).unwrap();
+
+            let mut ip = etherparse::Ipv4Header {
+                dont_fragment: true,
+                time_to_live: 64,
+                source: VIP.ip().octets(),
+                destination: CLIENT.ip().octets(),
+                ..etherparse::Ipv4Header::default()
+            };
+            ip.protocol = etherparse::IpNumber::ICMP;
+            let mut answer = Vec::new();
+            PacketBuilder::ethernet2(OURS, CLIENT_HOP)
+                .ip(etherparse::IpHeaders::Ipv4(ip, etherparse::Ipv4Extensions::default()))
+                .icmpv4(Icmpv4Type::DestinationUnreachable(DestUnreachableHeader::Port))
+                .write(&mut answer, &question[14..42])
+                .unwrap();
+            assert_eq!(frame.bytes(), answer);
+            assert!(checksums_hold(&answer));
+        }
+    }
+}
