@@ -211,8 +211,12 @@ fn cable(one: (&Netns, &str), other: (&Netns, &str)) -> Result<()> {
     let ((netns, name), (far_netns, far_name)) = (one, other);
     netns.ip(&format!("link add {name} type veth peer name {far_name} netns {}", far_netns.name()))?;
     for (netns, name) in [one, other] {
-        run(netns.command("ethtool").args(["-K", name, "tx", "off", "gro", "on", "txvlan", "off"]))?;
         netns.ip(&format!("link set {name} up"))?;
+    }
+    // Once both are up: set earlier, the kernel does not note it among the XDP features of the far end, and
+    // refuses to redirect into that.
+    for (netns, name) in [one, other] {
+        run(netns.command("ethtool").args(["-K", name, "tx", "off", "gro", "on", "txvlan", "off"]))?;
     }
     Ok(())
 }
