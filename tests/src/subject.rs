@@ -303,7 +303,9 @@ impl Drop for Balancer {
     /// work queue.
     fn drop(&mut self) {
         self.process = None;
-        drop(fs::remove_dir_all(&self.pins));
+        if fs::remove_dir_all(&self.pins).is_err() {
+            return; // Nothing was pinned: what is attached belongs to another.
+        }
         let interfaces = self.interfaces;
         drop(until(PATIENCE, "clean interfaces", || {
             let taken =

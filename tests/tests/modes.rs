@@ -65,6 +65,7 @@ fn carry(shape: Shape, mode: &'static str) {
 
     bench.expect_connections("s1");
     bench.expect_datagrams("s1");
+    bench.expect_the_host_to_reach_its_servers();
     bench.servers[0].kill().unwrap();
     balancer.wait_until_up("s1", false).unwrap();
     bench.expect_connections("s2");
@@ -114,6 +115,15 @@ impl Bench {
             let payload = vec![b'x'; length];
             let answer = ask_by_datagram(&self.lab.client, address, &payload).unwrap();
             assert_eq!(answer, [server.as_bytes(), b":", &payload].concat(), "{length} bytes");
+        }
+    }
+
+    /// The answers to the host's own connections come from the same address and port as those to clients.
+    #[track_caller]
+    fn expect_the_host_to_reach_its_servers(&self) {
+        for server in &self.lab.servers {
+            let answer = Http::on(&self.lab.lb).get(&format!("http://{}/", server.address));
+            assert_eq!(answer.server(), Some(server.name.as_str()), "{answer}");
         }
     }
 
