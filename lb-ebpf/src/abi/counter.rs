@@ -29,6 +29,9 @@ pub enum Counter {
     PassedNoFlow,
     /// The client's neighbour is not known to the kernel, which gets the translated reply and resolves it.
     PassedNoNeighbour,
+    /// From a server of a `dnat` service, but not for the kernel to forward: the host's own connection, or
+    /// forwarding is switched off.
+    PassedNotForwarded,
     /// Client to server.
     ForwardedSnat,
     ForwardedDnat,
@@ -58,7 +61,7 @@ pub enum Counter {
 
 impl Counter {
     /// Every counter with its name, in index order.
-    pub const ALL: [(Self, &'static str); 27] = [
+    pub const ALL: [(Self, &'static str); 28] = [
         (Self::PassedOtherInterface, "passed_other_interface"),
         (Self::PassedOtherMac, "passed_other_mac"),
         (Self::PassedOtherEthertype, "passed_other_ethertype"),
@@ -72,6 +75,7 @@ impl Counter {
         (Self::PassedNoNextHop, "passed_no_next_hop"),
         (Self::PassedNoFlow, "passed_no_flow"),
         (Self::PassedNoNeighbour, "passed_no_neighbour"),
+        (Self::PassedNotForwarded, "passed_not_forwarded"),
         (Self::ForwardedSnat, "forwarded_snat"),
         (Self::ForwardedDnat, "forwarded_dnat"),
         (Self::ForwardedDsr, "forwarded_dsr"),

@@ -50,12 +50,17 @@ impl<F: Frame, T: Tables> Walk<'_, F, T> {
         let source = Some(End { address: service.key.address, port });
         let route =
             self.tables.route(service.key.address, packet.destination, packet.protocol, packet.total_length);
-        let Route::Via { interface, macs } = route else {
-            let Some(macs) = self.frame.view::<Ethernet>(0).map(|ethernet| ethernet.macs) else {
-                return pass(Counter::PassedMalformed);
-            };
-            self.rewrite(&Rewrite { source, destination: None, macs });
-            return pass(Counter::PassedNoNeighbour);
+        let (interface, macs) = match route {
+            Route::Via { interface, macs } => (interface, macs),
+            // For this host itself: its own connection to the server, a health check first of all.
+            Route::NotForwarded => return pass(Counter::PassedNotForwarded),
+            Route::NoNeighbour => {
+                let Some(macs) = self.frame.view::<Ethernet>(0).map(|ethernet| ethernet.macs) else {
+                    return pass(Counter::PassedMalformed);
+                };
+                self.rewrite(&Rewrite { source, destination: None, macs });
+                return pass(Counter::PassedNoNeighbour);
+            }
         };
         if !self.rewrite(&Rewrite { source, destination: None, macs }) {
             return pass(Counter::PassedMalformed);
