@@ -104,7 +104,7 @@ fn host_and_kernel_agree_about_every_frame() {
             }
             let (verdict, on_host) = run_on_host(&tables, &frame);
             reached.borrow_mut().insert(verdict.counter);
-            prop_assert_eq!(kernel.run(&frame, IFINDEX), on_host, "{:?}", verdict);
+            prop_assert_eq!(kernel.run(&frame), on_host, "{:?}", verdict);
 
             let in_kernel = kernel.state(&tables);
             prop_assert_eq!(State::of(&tables).timeless(), in_kernel.clone().timeless(), "{:?}", verdict);

@@ -10,8 +10,9 @@ use aya::{
 };
 use bytemuck::Zeroable;
 use lb_ebpf::{
-    abi::{Event, Settings, Traffic, TrafficStats, map},
+    abi::{Event, Traffic, TrafficStats, map},
     host::HostTables,
+    testing::IFINDEX,
 };
 
 use crate::{run::Outcome, state::State};
@@ -81,10 +82,6 @@ impl Kernel {
         self.ebpf.program("stickfast").expect("it has the program").try_into().expect("for XDP")
     }
 
-    pub(crate) fn settings(&self) -> Settings {
-        self.written.settings
-    }
-
     /// Makes the maps hold what `tables` holds, whatever has happened since.
     pub(crate) fn set(&mut self, tables: &HostTables) {
         self.configure(tables);
@@ -123,13 +120,13 @@ impl Kernel {
         self.write_changes(map::SERVER_STATE, &states(&old), &states(tables));
     }
 
-    /// Runs the program once on a frame that came in on `ifindex`.
-    pub(crate) fn run(&self, frame: &[u8], ifindex: u32) -> Outcome {
+    /// Runs the program once on a frame that came in on the world's interface.
+    pub(crate) fn run(&self, frame: &[u8]) -> Outcome {
         let context = Context {
             data: 0,
             data_end: u32::try_from(frame.len()).expect("a short frame"),
             data_meta: 0,
-            ingress_ifindex: ifindex,
+            ingress_ifindex: IFINDEX,
             rx_queue_index: 0,
             egress_ifindex: 0,
         };

@@ -2,7 +2,9 @@
 //! loaded object is made of. Needs root; everything happens in namespaces and by test runs.
 
 mod differential;
+mod fixtures;
 mod kernel;
 mod namespace;
+mod object;
 mod run;
 mod state;
