@@ -4,7 +4,7 @@ mod args;
 mod log;
 
 use std::{
-    io::{self, IsTerminal as _, Write, stderr, stdout},
+    io::{self, IsTerminal as _, Write as _, stderr, stdout},
     path::{Path, PathBuf},
     process::ExitCode,
 };

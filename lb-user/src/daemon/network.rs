@@ -128,11 +128,8 @@ async fn reached_interfaces(config: &Config) -> Result<BTreeSet<u32>, RunError> 
             let what = || format!("server {}/{}", backend.name, server.name);
             ipv4(what, server.address)?;
             let route = net::route_to(server.address).await;
-            let route = route.map_err(|source| RunError::Address {
-                what: what(),
-                address: server.address,
-                source,
-            })?;
+            let route =
+                route.map_err(|source| RunError::Address { what: what(), source: Box::new(source) })?;
             reached.insert(route.interface);
         }
     }
@@ -146,7 +143,7 @@ async fn reached_interfaces(config: &Config) -> Result<BTreeSet<u32>, RunError> 
                     local.get(&bind.address).is_some_and(|&interface| reached.insert(interface))
                 }
                 Err(source) => {
-                    return Err(RunError::Address { what: what(), address: bind.address, source });
+                    return Err(RunError::Address { what: what(), source: Box::new(source) });
                 }
             };
         }

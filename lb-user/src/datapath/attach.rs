@@ -85,10 +85,7 @@ fn is(error: &ProgramError, errno: i32) -> bool {
 }
 
 fn os_error(error: &ProgramError) -> Option<&io::Error> {
-    match error {
-        ProgramError::SyscallError(error) => Some(&error.io_error),
-        _ => None,
-    }
+    if let ProgramError::SyscallError(error) = error { Some(&error.io_error) } else { None }
 }
 
 fn explain(source: ProgramError, attachment: &Attachment) -> DatapathError {

@@ -16,7 +16,7 @@ pub enum DatapathError {
     Pin { action: &'static str, path: PathBuf, source: io::Error },
 
     #[error(
-        "no permission to use BPF (the kernel said: {source})\n\
+        "no permission to use BPF\n\
          hint: run as root, or with the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
     )]
     Privilege { source: io::Error },

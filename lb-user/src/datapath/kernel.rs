@@ -292,16 +292,16 @@ fn explain_load(error: EbpfError) -> DatapathError {
 }
 
 fn explain_verifier(error: ProgramError) -> DatapathError {
-    match error {
-        ProgramError::LoadError { io_error, verifier_log } => {
+    let ProgramError::LoadError { io_error, verifier_log } = error else {
+        return DatapathError::Verifier { cause: error.to_string(), log: String::new() };
+    };
+    match io_error.raw_os_error() {
+        Some(libc::EPERM) => DatapathError::Privilege { source: io_error },
+        Some(libc::EINVAL | libc::EACCES) if kernel_is_old() => old_kernel(io_error.to_string()),
+        _ => {
             let log = verifier_log.to_string();
-            match io_error.raw_os_error() {
-                Some(libc::EPERM) => DatapathError::Privilege { source: io_error },
-                Some(libc::EINVAL | libc::EACCES) if kernel_is_old() => old_kernel(io_error.to_string()),
-                _ => DatapathError::Verifier { cause: cause(&log, &io_error.to_string()), log },
-            }
+            DatapathError::Verifier { cause: cause(&log, &io_error.to_string()), log }
         }
-        other => DatapathError::Verifier { cause: other.to_string(), log: String::new() },
     }
 }
 

@@ -208,11 +208,9 @@ fn worded<T: Pod>(
     entries: u32,
 ) -> Result<(Table<T>, Words), DatapathError> {
     let map = take(ebpf, name)?;
-    let words = match &map {
-        Map::Array(data) => Words::map::<T>(data.fd().as_fd(), entries)
-            .map_err(|source| DatapathError::Words { name, source })?,
-        _other => return Err(DatapathError::MissingMap { name }),
-    };
+    let Map::Array(data) = &map else { return Err(DatapathError::MissingMap { name }) };
+    let words = Words::map::<T>(data.fd().as_fd(), entries)
+        .map_err(|source| DatapathError::Words { name, source })?;
     Ok((Array::try_from(map).map_err(|source| DatapathError::Map { name, source })?, words))
 }
 

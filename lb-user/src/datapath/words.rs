@@ -28,7 +28,7 @@ pub(super) struct Words {
 impl Words {
     /// Maps the array behind `map`, which holds `entries` values of `T`.
     pub(super) fn map<T>(map: BorrowedFd<'_>, entries: u32) -> io::Result<Self> {
-        const { assert!(size_of::<T>() % 8 == 0 && align_of::<T>() == 8, "a value begins with a word") };
+        const { assert!(size_of::<T>().is_multiple_of(8) && align_of::<T>() == 8, "a value begins with a word") };
         let stride = size_of::<T>();
         let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
         let length = usize::try_from(entries).ok().and_then(|entries| entries.checked_mul(stride));
