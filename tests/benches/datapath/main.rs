@@ -30,8 +30,8 @@ use lb_ebpf::{
 };
 
 /// Repetitions in a run.
-const REPEAT: u32 = 1_000_000;
-const ROUNDS: usize = 11;
+const REPEAT: u32 = 200_000;
+const ROUNDS: usize = 51;
 
 /// A packet that comes out as it went in.
 struct Case {
