@@ -72,7 +72,12 @@ fn build(workspace: &Path, target_dir: &Path) -> Result<PathBuf> {
         println!("cargo:rerun-if-changed={}", tool.display());
     }
 
-    let mut flags = vec!["-Clink-arg=--btf"];
+    let mut flags = vec![
+        "-Clink-arg=--btf",
+        // By default bpf-linker makes LLVM call memcpy, memset and memmove even for a few bytes. Such a call is a
+        // BPF function of its own that moves single bytes (docs/decisions/0003).
+        "-Clink-arg=--disable-expand-memcpy-in-order",
+    ];
     // Packet headers have an alignment of 1. Older LLVMs load them byte by byte: slower, not wrong.
     if toolchain.compiler.llvm >= LLVM_WITH_MISALIGNED_ACCESS {
         flags.push("-Ctarget-feature=+allows-misaligned-mem-access");

@@ -41,17 +41,16 @@ pub fn slot_of_port(settings: &Settings, packet: &Packet, port: u16) -> Option<S
     (offset < settings.ports).then(|| slot_at(settings, packet, offset))
 }
 
-/// A flow and where it lives.
+/// Where a flow lives, and its tag as it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owned {
+pub struct Known {
     pub slot: Slot,
     pub tag: FlowTag,
-    pub flow: Flow,
 }
 
 /// The flow of a client's packet that came for `service`, if it is known.
 #[inline(always)]
-pub fn find<T: Tables>(tables: &T, packet: &Packet, service: u32) -> Option<Owned> {
+pub fn find<T: Tables>(tables: &T, packet: &Packet, service: u32) -> Option<Known> {
     let start = first_candidate(tables.settings(), packet);
     for probe in 0..black_box(FLOW_PROBES) {
         let slot = candidate(tables.settings(), packet, start, probe);
@@ -62,11 +61,28 @@ pub fn find<T: Tables>(tables: &T, packet: &Packet, service: u32) -> Option<Owne
             && flow.client_port == packet.source_port
             && flow.service_port == packet.destination_port
             && flow.service == service
+            && still(tables, slot, tag)
         {
-            return owned(tables, slot, tag);
+            return Some(Known { slot, tag });
         }
     }
     None
+}
+
+/// The flow that has `slot`, if any.
+#[inline(always)]
+pub fn at<T: Tables>(tables: &T, slot: Slot) -> Option<(Known, Flow)> {
+    let tag = tables.flow_tag(slot.index)?;
+    let flow = tables.flow(slot.index)?;
+    (is_live(FlowState::of(tag)) && still(tables, slot, tag)).then_some((Known { slot, tag }, flow))
+}
+
+/// Whether the fields read since `tag` was are those of one flow: its slot has not been claimed meanwhile.
+#[inline(always)]
+fn still<T: Tables>(tables: &T, slot: Slot, tag: FlowTag) -> bool {
+    // Keeps the compiler from reading the fields after the tag; BPF has no fences.
+    black_box(());
+    tables.flow_tag(slot.index).is_some_and(|now| now.generation == tag.generation)
 }
 
 /// The slot that a new flow of `packet` may claim, and its tag: free before expired before merely closed, then
@@ -89,23 +105,6 @@ pub fn find_vacant<T: Tables>(tables: &T, packet: &Packet) -> Option<(Slot, Flow
         }
     }
     best
-}
-
-/// The flow that has `slot`, if any.
-#[inline(always)]
-pub fn at<T: Tables>(tables: &T, slot: Slot) -> Option<Owned> {
-    let tag = tables.flow_tag(slot.index)?;
-    if is_live(FlowState::of(tag)) { owned(tables, slot, tag) } else { None }
-}
-
-/// The flow that had `slot` when `tag` was read. `None`: the slot has been claimed since.
-#[inline(always)]
-fn owned<T: Tables>(tables: &T, slot: Slot, tag: FlowTag) -> Option<Owned> {
-    let flow = tables.flow(slot.index)?;
-    // Keeps the compiler from reading the fields after the tag; BPF has no fences.
-    black_box(());
-    let now = tables.flow_tag(slot.index)?;
-    (now.generation == tag.generation).then_some(Owned { slot, tag, flow })
 }
 
 #[inline(always)]
@@ -267,10 +266,10 @@ mod tests {
     fn a_claimed_flow_is_found_again() {
         let tables = world(Mode::Snat);
         let slot = open(&tables, &syn(40000)).unwrap();
-        let Owned { slot: found, tag, flow } = find(&tables, &syn(40000), TCP).unwrap();
-        assert_eq!((found, tag.generation, FlowState::of(tag)), (slot, 1, FlowState::Opening));
-        assert_eq!(flow.client_port, 40000);
-        assert_eq!(at(&tables, slot).map(|owned| owned.flow), Some(flow));
+        let known = find(&tables, &syn(40000), TCP).unwrap();
+        let tag = FlowTag { generation: 1, ..tag(FlowState::Opening, 0) };
+        assert_eq!(known, Known { slot, tag: FlowTag { server_epoch: 0, ..tag } });
+        assert_eq!(at(&tables, slot).map(|(known, flow)| (known, flow.client_port)), Some((known, 40000)));
     }
 
     #[test]
@@ -351,7 +350,7 @@ mod tests {
         let slots = crowd(&tables, &syn(40000), FlowState::Established, 0);
         tables.flows[slots[7].index as usize].set(bytemuck::Zeroable::zeroed());
         assert_eq!(open(&tables, &syn(40000)), Some(slots[7]));
-        assert_eq!(find(&tables, &syn(40000), TCP).map(|owned| owned.slot), Some(slots[7]));
+        assert_eq!(find(&tables, &syn(40000), TCP).map(|known| known.slot), Some(slots[7]));
     }
 
     #[test]

@@ -188,7 +188,7 @@ proptest! {
             prop_assert_ne!(one, other);
         }
         for (slot, packet) in [one, other].into_iter().flatten() {
-            prop_assert_eq!(flow::find(&tables, &packet, SERVICES[0]).map(|owned| owned.slot), Some(slot));
+            prop_assert_eq!(flow::find(&tables, &packet, SERVICES[0]).map(|known| known.slot), Some(slot));
         }
     }
 }

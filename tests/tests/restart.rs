@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stickfast_lab::clock::{PATIENCE, now};
 use stickfast_lab::{
-    Answer, Balancer, Config, Connection, Http, Lab, Nginx, Poller, Sample, Shape, Subject, TcpEcho,
+    Answer, Balancer, Config, Connection, Http, Lab, Nginx, Poller, Process, Sample, Shape, Subject, TcpEcho,
     privilege, until,
 };
 
@@ -106,6 +106,25 @@ fn the_restarted_daemon_goes_on_checking() {
     bench.servers[0].kill().unwrap();
     bench.balancer.wait_until_up("s1", false).unwrap();
     assert_eq!(Http::on(&bench.lab.client).get(URL), Answer::From("s2".into()));
+}
+
+#[test]
+fn a_running_daemon_keeps_its_pins_to_itself() {
+    let Some(bench) = Bench::new(Subject::Stickfast) else { return };
+    let output = bench.balancer.detach().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("belong to a daemon that runs"), "{said}");
+
+    let text = Config::no_failback(&bench.lab).text();
+    let second = Balancer::prepare(&bench.lab, Subject::Stickfast, &text).unwrap();
+    let (own, others) = (second.pins().to_str().unwrap(), bench.balancer.pins().to_str().unwrap());
+    let command: Vec<String> = second.command().unwrap();
+    let command: Vec<&str> = command.iter().map(|word| if word == own { others } else { word }).collect();
+    let mut process = Process::start(&bench.lab.lb.netns, "second", &command).unwrap();
+    let status = process.wait(PATIENCE).unwrap();
+    assert!(!status.success() && process.log().contains("belong to a daemon that runs"), "{}", process.log());
+
+    assert_eq!(Http::on(&bench.lab.client).get(URL), Answer::From("s1".into()));
 }
 
 #[test]

@@ -64,22 +64,13 @@ pub struct Ethernet {
 
 impl Ethernet {
     pub const LENGTH: usize = size_of::<Self>();
+}
 
-    /// Whether the frame is addressed to `mac`.
-    #[inline(always)]
-    pub fn is_to(&self, mac: [u8; 6]) -> bool {
-        let [a, b, c, d, e, f, ..] = self.macs;
-        let [g, h, i, j, k, l] = mac;
-        u32::from_ne_bytes([a, b, c, d]) == u32::from_ne_bytes([g, h, i, j])
-            && u16::from_ne_bytes([e, f]) == u16::from_ne_bytes([k, l])
-    }
-
-    /// The MACs of a frame that goes back where this one came from.
-    #[inline(always)]
-    pub fn macs_back(&self) -> [u8; 12] {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.macs;
-        [g, h, i, j, k, l, a, b, c, d, e, f]
-    }
+/// The MACs of a frame that goes back where one with these came from.
+#[inline(always)]
+pub fn macs_back(macs: [u8; 12]) -> [u8; 12] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = macs;
+    [g, h, i, j, k, l, a, b, c, d, e, f]
 }
 
 /// Whether two pairs of MACs are equal, by words: a derived comparison would call `bcmp`.

@@ -8,7 +8,7 @@ mod stateless;
 use crate::{
     abi::{Counter, Direction, Mode, Server, Service, capacity, word::ServerState},
     flow,
-    net::{Ethernet, Frame},
+    net::Frame,
     parse::{Packet, parse},
     rewrite::{Rewrite, rewrite},
     tables::Tables,
@@ -49,11 +49,11 @@ pub fn walk<F: Frame, T: Tables>(frame: &mut F, tables: &T, ifindex: u32) -> Ver
 
 #[inline(always)]
 fn decide<F: Frame, T: Tables>(frame: &mut F, tables: &T, packet: &Packet, ifindex: u32) -> Verdict {
-    let ingress = match ingress(frame, tables, ifindex) {
+    let ingress = match ingress(tables, packet, ifindex) {
         Ok(ingress) => ingress,
         Err(reason) => return pass(reason),
     };
-    let walk = Walk { frame, tables, packet, ingress };
+    let mut walk = Walk { frame, tables, packet, ingress };
     let request = service::find(
         tables,
         packet.destination,
@@ -94,16 +94,20 @@ struct Request<'a> {
 
 impl<'a, F: Frame, T: Tables> Walk<'a, F, T> {
     #[inline(always)]
-    fn request(self, request: Request<'_>) -> Verdict {
+    fn request(&mut self, request: Request<'_>) -> Verdict {
         if is_martian(self.packet) {
             return pass(Counter::PassedMartian);
         }
         if self.packet.ttl <= 1 {
             return pass(Counter::PassedTtl);
         }
-        match Mode::of(request.service.mode) {
+        let forwarded = match Mode::of(request.service.mode) {
             Mode::Snat => self.forward_snat(request),
             mode @ (Mode::Dnat | Mode::Dsr) => self.forward_stateless(request, mode),
+        };
+        match forwarded {
+            Ok(verdict) => verdict,
+            Err(refusal) => self.refuse(request, refusal),
         }
     }
 
@@ -111,12 +115,6 @@ impl<'a, F: Frame, T: Tables> Walk<'a, F, T> {
     #[inline(always)]
     fn rewrite(&mut self, wanted: &Rewrite) -> bool {
         rewrite(self.frame, self.packet, wanted).is_some()
-    }
-
-    /// The MACs of a frame to where this one came from.
-    #[inline(always)]
-    fn macs_back(&self) -> Option<[u8; 12]> {
-        self.frame.view::<Ethernet>(0).map(Ethernet::macs_back)
     }
 
     /// The server's present data, once its next hop is known.
@@ -162,15 +160,14 @@ struct Ingress {
 
 /// Which interface of ours this is, and whether the frame is addressed to it.
 #[inline(always)]
-fn ingress<F: Frame, T: Tables>(frame: &F, tables: &T, ifindex: u32) -> Result<Ingress, Counter> {
-    let ethernet = frame.view::<Ethernet>(0).ok_or(Counter::PassedMalformed)?;
+fn ingress<T: Tables>(tables: &T, packet: &Packet, ifindex: u32) -> Result<Ingress, Counter> {
     for index in 0..capacity::INTERFACES as usize {
         let Some(interface) = tables.settings().interfaces.get(index) else { break };
         if interface.index == 0 {
             break;
         }
         if interface.index == ifindex {
-            return if ethernet.is_to(interface.mac) {
+            return if packet.is_to(interface.mac) {
                 Ok(Ingress { index: ifindex, redirect: interface.redirect == 1 })
             } else {
                 Err(Counter::PassedOtherMac)

@@ -1,80 +1,91 @@
 use super::{Request, Verdict, Walk, drop};
 use crate::{
     abi::{Counter, Event, EventKind, NONE, NoServerPolicy},
-    net::{Frame, protocol, tcp_flag},
+    net::{Frame, tcp_flag},
     refuse,
     tables::Tables,
 };
 
-/// Why a client is turned away, by whether it gets an answer.
-struct Refusal {
-    answered: Counter,
-    silent: Counter,
-    event: EventKind,
+/// Why a client is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// There is no usable server.
+    NoServer,
+    /// All source ports that the flow may have are in use.
+    NoPort,
+    /// The server of the connection went down.
+    ServerDown,
+    /// The connection is not known.
+    UnknownConnection,
 }
 
-const NO_SERVER: Refusal = Refusal {
-    answered: Counter::RejectedNoServer,
-    silent: Counter::DroppedNoServer,
-    event: EventKind::NoServer,
-};
+impl Refusal {
+    /// How it counts when the client gets an answer.
+    #[inline(always)]
+    fn answered(self) -> Counter {
+        match self {
+            Self::NoServer => Counter::RejectedNoServer,
+            Self::NoPort => Counter::RejectedPortsExhausted,
+            Self::ServerDown => Counter::ResetServerDown,
+            Self::UnknownConnection => Counter::ResetUnknownConnection,
+        }
+    }
 
-const PORTS_EXHAUSTED: Refusal = Refusal {
-    answered: Counter::RejectedPortsExhausted,
-    silent: Counter::DroppedPortsExhausted,
-    event: EventKind::PortsExhausted,
-};
+    /// How it counts when the client gets none.
+    #[inline(always)]
+    fn silent(self) -> Counter {
+        match self {
+            Self::NoServer => Counter::DroppedNoServer,
+            Self::NoPort => Counter::DroppedPortsExhausted,
+            Self::ServerDown | Self::UnknownConnection => Counter::DroppedUnknownConnection,
+        }
+    }
+
+    /// What the daemon is told. Only these are a matter of the backend's policy; segments without a connection
+    /// are always answered.
+    #[inline(always)]
+    fn event(self) -> Option<EventKind> {
+        match self {
+            Self::NoServer => Some(EventKind::NoServer),
+            Self::NoPort => Some(EventKind::PortsExhausted),
+            Self::ServerDown | Self::UnknownConnection => None,
+        }
+    }
+}
 
 impl<F: Frame, T: Tables> Walk<'_, F, T> {
-    /// There is no usable server.
+    /// Answers the client, or does not. A reset is never answered.
     #[inline(always)]
-    pub(super) fn turn_away_no_server(self, request: Request<'_>) -> Verdict {
-        self.turn_away(request, &NO_SERVER)
-    }
-
-    /// All source ports that the flow may have are in use.
-    #[inline(always)]
-    pub(super) fn turn_away_no_port(self, request: Request<'_>) -> Verdict {
-        self.turn_away(request, &PORTS_EXHAUSTED)
-    }
-
-    /// Refuses a packet as the backend's policy says, and tells the daemon.
-    #[inline(always)]
-    fn turn_away(self, request: Request<'_>, refusal: &Refusal) -> Verdict {
-        self.tables.report(Event {
-            kind: refusal.event as u32,
-            slot: request.slot,
-            server: NONE,
-            reserved: 0,
-            client: self.packet.source,
-        });
-        let policy = self
-            .tables
-            .backend(request.service.backend)
-            .map_or(NoServerPolicy::Drop, |backend| NoServerPolicy::of(backend.no_server));
-        if policy == NoServerPolicy::Drop || self.packet.flags & tcp_flag::RST != 0 {
-            return drop(refusal.silent);
+    pub(super) fn refuse(&mut self, request: Request<'_>, refusal: Refusal) -> Verdict {
+        if let Some(event) = refusal.event() {
+            self.tables.report(Event {
+                kind: event as u32,
+                slot: request.slot,
+                server: NONE,
+                reserved: 0,
+                client: self.packet.source,
+            });
+            if self.policy(request) == NoServerPolicy::Drop {
+                return drop(refusal.silent());
+            }
         }
-        let answered = if self.packet.protocol == protocol::TCP {
+        if self.packet.flags & tcp_flag::RST != 0 {
+            return drop(refusal.silent());
+        }
+        let answer = if self.packet.is_tcp() {
             refuse::reset(self.frame, self.packet)
         } else {
             refuse::port_unreachable(self.frame)
         };
-        match answered {
-            Some(()) => self.send(self.ingress.index, refusal.answered),
-            None => drop(refusal.silent),
+        match answer {
+            Some(()) => self.send(self.ingress.index, refusal.answered()),
+            None => drop(refusal.silent()),
         }
     }
 
-    /// Answers a segment with a reset; a reset itself is never answered.
     #[inline(always)]
-    pub(super) fn answer_reset(self, counter: Counter) -> Verdict {
-        if self.packet.flags & tcp_flag::RST != 0 {
-            return drop(Counter::DroppedUnknownConnection);
-        }
-        match refuse::reset(self.frame, self.packet) {
-            Some(()) => self.send(self.ingress.index, counter),
-            None => drop(Counter::DroppedUnknownConnection),
-        }
+    fn policy(&self, request: Request<'_>) -> NoServerPolicy {
+        let backend = self.tables.backend(request.service.backend);
+        backend.map_or(NoServerPolicy::Drop, |backend| NoServerPolicy::of(backend.no_server))
     }
 }

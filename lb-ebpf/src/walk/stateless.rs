@@ -1,7 +1,7 @@
-use super::{Request, Verdict, Walk, pass};
+use super::{Request, Verdict, Walk, pass, refusal::Refusal};
 use crate::{
-    abi::{Counter, Mode, Service},
-    net::{Ethernet, Frame},
+    abi::{Counter, Mode, NONE, Service},
+    net::Frame,
     rewrite::{End, Rewrite},
     select::select,
     tables::{Passage, Route, Tables},
@@ -10,12 +10,10 @@ use crate::{
 impl<F: Frame, T: Tables> Walk<'_, F, T> {
     /// `dnat` and `dsr`: no memory of flows, everything goes to the present server.
     #[inline(always)]
-    pub(super) fn forward_stateless(mut self, request: Request<'_>, mode: Mode) -> Verdict {
+    pub(super) fn forward_stateless(&mut self, request: Request<'_>, mode: Mode) -> Result<Verdict, Refusal> {
         let packet = self.packet;
-        let Some(selected) = select(self.tables, request.service, packet) else {
-            return self.turn_away_no_server(request);
-        };
-        let Some(server) = self.reachable(selected.state) else { return pass(Counter::PassedNoNextHop) };
+        let selected = select(self.tables, request.service, packet).ok_or(Refusal::NoServer)?;
+        let Some(server) = self.reachable(selected.state) else { return Ok(pass(Counter::PassedNoNextHop)) };
         let (destination, counter) = match mode {
             Mode::Dsr => (None, Counter::ForwardedDsr),
             Mode::Dnat | Mode::Snat => {
@@ -24,17 +22,17 @@ impl<F: Frame, T: Tables> Walk<'_, F, T> {
             }
         };
         if !self.rewrite(&Rewrite { source: None, destination, macs: server.macs }) {
-            return pass(Counter::PassedMalformed);
+            return Ok(pass(Counter::PassedMalformed));
         }
         let passage = if packet.opens() { Passage::First } else { Passage::In };
         self.tables.count_service(request.slot, passage, packet.bytes);
         self.tables.count_server(selected.id, passage, packet.bytes);
-        self.send(server.interface, counter)
+        Ok(self.send(server.interface, counter))
     }
 
     /// A packet of a server of a `dnat` service, on its way to the client.
     #[inline(always)]
-    pub(super) fn reply_dnat(mut self, reply: &Service) -> Verdict {
+    pub(super) fn reply_dnat(&mut self, reply: &Service) -> Verdict {
         let packet = self.packet;
         let Some(service) = self.tables.service(reply.request) else {
             return pass(Counter::PassedOtherDestination);
@@ -54,16 +52,13 @@ impl<F: Frame, T: Tables> Walk<'_, F, T> {
             Route::Via { interface, macs } => (interface, macs),
             // For this host itself: its own connection to the server, a health check first of all.
             Route::NotForwarded => return pass(Counter::PassedNotForwarded),
-            Route::NoNeighbour => {
-                let Some(macs) = self.frame.view::<Ethernet>(0).map(|ethernet| ethernet.macs) else {
-                    return pass(Counter::PassedMalformed);
-                };
-                self.rewrite(&Rewrite { source, destination: None, macs });
-                return pass(Counter::PassedNoNeighbour);
-            }
+            Route::NoNeighbour => (NONE, self.packet.macs),
         };
         if !self.rewrite(&Rewrite { source, destination: None, macs }) {
             return pass(Counter::PassedMalformed);
+        }
+        if interface == NONE {
+            return pass(Counter::PassedNoNeighbour);
         }
         self.tables.count_service(reply.request, Passage::Out, packet.bytes);
         self.send(interface, Counter::RepliedDnat)

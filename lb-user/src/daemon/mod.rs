@@ -65,9 +65,10 @@ pub async fn run(config: Config, options: &Options) -> Result<(), RunError> {
     let (reports, mut checked) = mpsc::channel(QUEUE);
     let checks = TaskTracker::new();
     let mut state = State::new(Arc::clone(&config), clock, datapath, reports, checks)?;
+    let (_next_hops, mut changes) = NextHops::start(network::server_addresses(&config))?;
+    // Last of all that can fail: a start that did not succeed has touched no packet.
     state.attach(&attachments)?;
     network::warn_of_lost_redirects(&attachments).await;
-    let (_next_hops, mut changes) = NextHops::start(network::server_addresses(&config))?;
 
     let (requests, mut asked) = mpsc::channel(QUEUE);
     let stop = CancellationToken::new();

@@ -15,7 +15,7 @@ use crate::{
         Director,
         types::{Action, Event, ServerRef, Severity},
     },
-    net::{self, Change},
+    net::{self, Change, Unresolved},
     plan::{self, Contents, Layout},
     probe,
 };
@@ -80,8 +80,13 @@ impl State {
                 tracing::debug!("{} is reached over interface {}", change.address, hop.interface);
                 self.layout.reach(change.address, Some(hop));
             }
+            // Whether the server lives is the checks' question. Until they have answered, what it was last
+            // reached by is the best guess: a neighbour that is slow to answer has not moved.
+            Err(reason @ Unresolved::NoNeighbour { .. }) => {
+                tracing::debug!("{}: {reason}", change.address);
+            }
             Err(reason) => {
-                tracing::debug!("{} cannot be reached: {reason}", change.address);
+                tracing::warn!("{} cannot be reached: {reason}", change.address);
                 self.layout.reach(change.address, None);
             }
         }

@@ -12,6 +12,12 @@ pub enum DatapathError {
     )]
     NotBpffs { path: PathBuf },
 
+    #[error(
+        "the pins in {path} belong to a daemon that runs\n\
+         hint: stop that one first, or give this one pins of its own with --pin-path"
+    )]
+    InUse { path: PathBuf },
+
     #[error("cannot {action} {path}: {source}")]
     Pin { action: &'static str, path: PathBuf, source: io::Error },
 

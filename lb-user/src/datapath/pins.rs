@@ -1,21 +1,28 @@
 //! The pins: where they are, whether they fit this version, how they go.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
 use aya::maps::MapInfo;
 use aya_obj::Object;
 use lb_ebpf::abi::map;
-use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+    sys::statfs::{BPF_FS_MAGIC, statfs},
+};
 
 use super::error::DatapathError;
 
-/// A directory on a BPF filesystem that belongs to one instance of Stickfast.
-#[derive(Clone, Debug)]
+/// A directory on a BPF filesystem that belongs to one instance of Stickfast, which holds it by a lock: the kernel
+/// takes the lock away when the process ends, however it ends.
+#[derive(Debug)]
 pub(super) struct Pins {
     directory: PathBuf,
+    _lock: Flock<File>,
 }
 
 /// Pins of links carry the interface's name behind this.
@@ -30,7 +37,7 @@ impl Pins {
             return Err(DatapathError::NotBpffs { path: directory.to_owned() });
         }
         fs::create_dir_all(directory).map_err(|error| failure("make", directory, error))?;
-        let pins = Self { directory: directory.to_owned() };
+        let pins = Self { directory: directory.to_owned(), _lock: lock(directory)? };
         let adopted = pins.map(map::META).exists();
         Ok((pins, adopted))
     }
@@ -129,15 +136,24 @@ impl Pins {
 /// interfaces that were served.
 ///
 /// # Errors
-/// A pin that cannot be removed.
+/// A pin that cannot be removed, or a daemon that still runs.
 pub fn detach(pin_path: &Path) -> Result<Vec<String>, DatapathError> {
     if !pin_path.exists() {
         return Ok(Vec::new());
     }
-    let pins = Pins { directory: pin_path.to_owned() };
+    let pins = Pins { directory: pin_path.to_owned(), _lock: lock(pin_path)? };
     let interfaces = pins.linked_interfaces();
     pins.remove()?;
     Ok(interfaces)
+}
+
+/// Makes the directory ours alone.
+fn lock(directory: &Path) -> Result<Flock<File>, DatapathError> {
+    let file = File::open(directory).map_err(|error| failure("open", directory, error))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        Errno::EWOULDBLOCK => DatapathError::InUse { path: directory.to_owned() },
+        errno => failure("lock", directory, errno.into()),
+    })
 }
 
 fn failure(action: &'static str, path: &Path, source: io::Error) -> DatapathError {

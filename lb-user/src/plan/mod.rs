@@ -7,6 +7,8 @@
 
 mod layout;
 mod place;
+#[cfg(test)]
+mod tests;
 
 pub use layout::{Adopted, Layout};
 pub use place::LayoutError;

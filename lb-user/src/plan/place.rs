@@ -41,6 +41,13 @@ pub(super) struct BackendPlaces {
     pub(super) services: Vec<PlacedService>,
 }
 
+impl BackendPlaces {
+    /// `id` where it is one of this backend's servers still.
+    fn known(&self, id: u32) -> u32 {
+        if self.servers.iter().any(|server| server.id == id) { id } else { NONE }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ServerPlace {
     pub(super) id: u32,
@@ -100,18 +107,17 @@ impl<'a> Placer<'a> {
         let index = find(&self.seen.backends, |known| known.identity == identity)
             .or_else(|| free(capacity::BACKENDS, &[&self.seen.backends, &self.wanted.backends]))
             .ok_or(LayoutError::Full { what: "backends", capacity: capacity::BACKENDS })?;
-        let current = self.seen.backends.get(&index).map_or(NONE, |known| known.current);
         let no_server = match backend.no_server {
             NoServer::Reject => NoServerPolicy::Reject,
             NoServer::Drop => NoServerPolicy::Drop,
         };
-        self.wanted.backends.insert(index, Backend { current, no_server: no_server as u32, identity });
-
         let mut places =
             BackendPlaces { index, servers: Vec::new(), sticks: BTreeMap::new(), services: Vec::new() };
         for server in &backend.servers {
             places.servers.push(self.place_server(&backend.name, server)?);
         }
+        let current = self.seen.backends.get(&index).map_or(NONE, |known| places.known(known.current));
+        self.wanted.backends.insert(index, Backend { current, no_server: no_server as u32, identity });
         for frontend in config.frontends.iter().filter(|frontend| frontend.backend == position) {
             for bind in &frontend.binds {
                 let stick = if backend.stick_on_dst {
@@ -179,12 +185,16 @@ impl<'a> Placer<'a> {
         let slot = find(&self.seen.sticks, |known| known.key == key && known.backend == backend)
             .or_else(|| free(capacity::STICK_ENTRIES, &[&self.seen.sticks, &self.wanted.sticks]))
             .ok_or(LayoutError::Full { what: "stick entries", capacity: capacity::STICK_ENTRIES })?;
-        let entry = self.seen.sticks.get(&slot).copied().unwrap_or(StickEntry {
+        let mut entry = self.seen.sticks.get(&slot).copied().unwrap_or(StickEntry {
             chosen: Chosen { server: NONE, epoch: 0 },
             backend,
             used: 1,
             key,
         });
+        let server = places.known(entry.chosen.server);
+        if server != entry.chosen.server {
+            entry.chosen = Chosen { server, epoch: entry.chosen.epoch.wrapping_add(1) };
+        }
         self.wanted.sticks.insert(slot, entry);
         places.sticks.insert(address, slot);
         Ok(slot)

@@ -67,6 +67,9 @@ impl Kernel {
         let program: &mut Xdp =
             ebpf.program_mut("stickfast").expect("it has the program").try_into().expect("for XDP");
         program.load().expect("the verifier accepts the program");
+        let pass: &mut Xdp =
+            ebpf.program_mut("pass").expect("it has the program").try_into().expect("for XDP");
+        pass.load().expect("the verifier accepts the program");
         let events = ebpf.take_map(map::EVENTS).expect("it has the map");
         let events = RingBuf::try_from(events).expect("it is a ring buffer");
         let mut zeroed = HostTables::new(settings);
@@ -78,8 +81,13 @@ impl Kernel {
         kernel
     }
 
+    /// The load balancer.
     pub(crate) fn program(&self) -> &Xdp {
-        self.ebpf.program("stickfast").expect("it has the program").try_into().expect("for XDP")
+        self.named("stickfast")
+    }
+
+    pub(crate) fn named(&self, name: &str) -> &Xdp {
+        self.ebpf.program(name).expect("it has the program").try_into().expect("for XDP")
     }
 
     /// Makes the maps hold what `tables` holds, whatever has happened since.

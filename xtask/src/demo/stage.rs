@@ -131,27 +131,6 @@ impl Stage {
         Ok(format!("{}: {value}", map::STICK_TABLE))
     }
 
-    /// The statistics count sessions of both servers.
-    pub(super) fn statistics(&self) -> Result<String> {
-        let stat = self.balancer.ctl("show stat")?;
-        let mut rows = stat.lines().map(|line| line.split(',').collect::<Vec<_>>());
-        let head = rows.next().context("`show stat` is empty")?;
-        let column =
-            |name| head.iter().position(|&head| head == name).with_context(|| format!("no column {name}"));
-        let (proxy, server, sessions) = (column("# pxname")?, column("svname")?, column("stot")?);
-        let counts: Vec<String> = rows
-            .filter(|row| {
-                row.get(proxy) == Some(&"bk_app") && row.get(server).is_some_and(|&name| name != "BACKEND")
-            })
-            .filter_map(|row| Some(format!("{} {}", row.get(server)?, row.get(sessions)?)))
-            .collect();
-        ensure!(
-            counts.len() == 2 && counts.iter().all(|count| !count.ends_with(" 0")),
-            "sessions: {counts:?}"
-        );
-        Ok(format!("sessions: {}", counts.join(", ")))
-    }
-
     /// The XDP program's counters, by reason.
     pub(super) fn counters(&self) -> Result<String> {
         let counters = self.dump(map::COUNTERS)?;

@@ -58,7 +58,6 @@ pub(super) const ACTS: [Act; 2] = [
                 stage.order("enable server bk_app/s2")?;
                 stage.stays("s1")
             }),
-            step("`show stat` counted both servers", |stage| stage.statistics()),
             xdp_step("every packet's fate is counted", |stage| stage.counters()),
         ],
     },
