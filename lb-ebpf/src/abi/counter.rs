@@ -23,8 +23,6 @@ pub enum Counter {
     PassedMartian,
     /// For a service, but its TTL is used up: the kernel answers with time exceeded.
     PassedTtl,
-    /// The server's next hop is not known yet: the kernel gets the packet.
-    PassedNoNextHop,
     /// To a source port of ours, but no flow is there.
     PassedNoFlow,
     /// The client's neighbour is not known to the kernel, which gets the translated reply and resolves it.
@@ -53,6 +51,9 @@ pub enum Counter {
     DroppedPortsExhausted,
     /// A reset of a connection that is not known.
     DroppedUnknownConnection,
+    /// No way to the server is known: its route or its interface is gone, and its checks have not said so yet. The
+    /// kernel could only refuse, so the client is left to try again.
+    DroppedNoNextHop,
     /// A reply of a server whose connections were cut.
     DroppedCutReply,
     /// Another processor took the flow's slot at the same moment: the client sends again.
@@ -72,7 +73,6 @@ impl Counter {
         (Self::PassedOtherDestination, "passed_other_destination"),
         (Self::PassedMartian, "passed_martian"),
         (Self::PassedTtl, "passed_ttl"),
-        (Self::PassedNoNextHop, "passed_no_next_hop"),
         (Self::PassedNoFlow, "passed_no_flow"),
         (Self::PassedNoNeighbour, "passed_no_neighbour"),
         (Self::PassedNotForwarded, "passed_not_forwarded"),
@@ -88,6 +88,7 @@ impl Counter {
         (Self::DroppedNoServer, "dropped_no_server"),
         (Self::DroppedPortsExhausted, "dropped_ports_exhausted"),
         (Self::DroppedUnknownConnection, "dropped_unknown_connection"),
+        (Self::DroppedNoNextHop, "dropped_no_next_hop"),
         (Self::DroppedCutReply, "dropped_cut_reply"),
         (Self::DroppedContended, "dropped_contended"),
     ];

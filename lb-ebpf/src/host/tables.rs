@@ -228,6 +228,6 @@ impl Tables for HostTables {
     }
 
     fn route(&self, _source: Address, destination: Address, _protocol: u8, _length: u16) -> Route {
-        self.routes.get(&destination.0).copied().unwrap_or(Route::NotForwarded)
+        self.routes.get(&destination.bytes).copied().unwrap_or(Route::NotForwarded)
     }
 }

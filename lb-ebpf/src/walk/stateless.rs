@@ -1,4 +1,4 @@
-use super::{Request, Verdict, Walk, pass, refusal::Refusal};
+use super::{Request, Verdict, Walk, drop, pass, refusal::Refusal};
 use crate::{
     abi::{Counter, Mode, NONE, Service},
     net::Frame,
@@ -13,7 +13,7 @@ impl<F: Frame, T: Tables> Walk<'_, F, T> {
     pub(super) fn forward_stateless(&mut self, request: Request<'_>, mode: Mode) -> Result<Verdict, Refusal> {
         let packet = self.packet;
         let selected = select(self.tables, request.service, packet).ok_or(Refusal::NoServer)?;
-        let Some(server) = self.reachable(selected.state) else { return Ok(pass(Counter::PassedNoNextHop)) };
+        let Some(server) = self.reachable(selected.state) else { return Ok(drop(Counter::DroppedNoNextHop)) };
         let (destination, counter) = match mode {
             Mode::Dsr => (None, Counter::ForwardedDsr),
             Mode::Dnat | Mode::Snat => {

@@ -31,7 +31,7 @@ pub struct Layout {
 
 impl Layout {
     /// Places everything of `config`, keeping the places that `seen` says it has already. Nothing that is in
-    /// use is changed by this alone: services are installed by their backend's first election, and the states
+    /// use is changed by this alone: services are installed after their backend's first election, and the states
     /// of known servers stay until the director says otherwise.
     ///
     /// # Errors
@@ -92,13 +92,14 @@ impl Layout {
                 None => Server { interface: 0, ..old },
             };
             if new != old {
-                // The other one of the id's two slots: readers of this one are not disturbed.
+                // The other one of the id's two slots. This one stays as it is, because a packet under way may
+                // still read it.
                 let fresh = state.slot ^ 1;
-                self.wanted.servers.remove(&state.slot);
                 self.wanted.servers.insert(fresh, new);
                 state.slot = fresh;
             }
         }
+        self.install();
     }
 
     /// Takes over what the data path did to a stick entry by itself. The entry and the server it names now, if
@@ -135,14 +136,31 @@ impl Layout {
     }
 
     fn elect(&mut self, backend: usize, server: Option<usize>) {
-        let Some(places) = self.backends.get(backend) else { return };
+        let Some(places) = self.backends.get_mut(backend) else { return };
         let current = server.and_then(|server| places.servers.get(server)).map_or(NONE, |server| server.id);
         if let Some(value) = self.wanted.backends.get_mut(&places.index) {
             value.current = current;
         }
-        for placed in &places.services {
-            self.wanted.services.insert(placed.slot, placed.service);
-            self.wanted.index.insert(placed.place, placed.slot + 1);
+        places.elected = true;
+        self.install();
+    }
+
+    /// Installs the services of elected backends. One whose server's next hop is still being asked for waits for
+    /// it: until then its packets are the kernel's, and none is lost.
+    fn install(&mut self) {
+        let Contents { services, index, backends, servers, states, .. } = &mut self.wanted;
+        for places in self.backends.iter_mut().filter(|places| places.elected && !places.installed) {
+            let current = backends.get(&places.index).map_or(NONE, |backend| backend.current);
+            let slot = states.get(&current).map(|state| state.slot);
+            let reachable = slot.and_then(|slot| servers.get(&slot)).is_some_and(|server| server.interface != 0);
+            if current != NONE && !reachable {
+                continue;
+            }
+            for placed in &places.services {
+                services.insert(placed.slot, placed.service);
+                index.insert(placed.place, placed.slot + 1);
+            }
+            places.installed = true;
         }
     }
 

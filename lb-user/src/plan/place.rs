@@ -39,6 +39,10 @@ pub(super) struct BackendPlaces {
     pub(super) sticks: BTreeMap<IpAddr, u32>,
     /// Requests before the replies that name their slots.
     pub(super) services: Vec<PlacedService>,
+    /// The first election is over.
+    pub(super) elected: bool,
+    /// All services are in the index.
+    pub(super) installed: bool,
 }
 
 impl BackendPlaces {
@@ -112,7 +116,14 @@ impl<'a> Placer<'a> {
             NoServer::Drop => NoServerPolicy::Drop,
         };
         let mut places =
-            BackendPlaces { index, servers: Vec::new(), sticks: BTreeMap::new(), services: Vec::new() };
+            BackendPlaces {
+            index,
+            servers: Vec::new(),
+            sticks: BTreeMap::new(),
+            services: Vec::new(),
+            elected: false,
+            installed: false,
+        };
         for server in &backend.servers {
             places.servers.push(self.place_server(&backend.name, server)?);
         }

@@ -174,6 +174,7 @@ fn what_is_not_configured_any_more_goes_after_whatever_named_it() {
     carry_out(&mut seen, layout.wanted(), |contents, _| assert_names_stand(contents));
     layout.follow(&serve(0, 0, true, false));
     layout.follow(&elect(0, Some(0)));
+    layout.reach(other.backends[0].servers[0].address, Some(&hop(1)));
     carry_out(&mut seen, layout.wanted(), |contents, _| assert_names_stand(contents));
     assert_eq!(&seen, layout.wanted());
     let ports: Vec<u16> = seen.services.values().map(|service| service.key.port).collect();
@@ -199,20 +200,30 @@ fn a_changed_next_hop_is_written_beside_the_old_one_before_it_is_named() {
     let mut seen = Contents::default();
     let mut layout = serving(&config, &seen);
     carry_out(&mut seen, layout.wanted(), |_, _| {});
-    let before = seen.clone();
     let server = &config.backends[0].servers[0];
     layout.reach(server.address, Some(&hop(9)));
 
     let ops = plan(&seen, layout.wanted());
     let id = layout.server_id(ServerRef { backend: 0, server: 0 }).unwrap();
-    let [Op::Server { slot, .. }, Op::State { id: named, value }, Op::Server { slot: old, .. }] =
-        *ops.as_slice()
-    else {
+    let [Op::Server { slot, .. }, Op::State { id: named, value }] = *ops.as_slice() else {
         panic!("{ops:?}");
     };
     assert_eq!((named, value.slot), (id, slot));
-    assert_eq!(old, before.states[&id].slot);
-    assert_ne!(old, slot);
+    assert_ne!(slot, seen.states[&id].slot);
+}
+
+#[test]
+fn services_wait_for_the_next_hop_of_their_server() {
+    let config = config("s", "snat", "80");
+    let mut layout = Layout::new(&config, &Contents::default()).unwrap();
+    layout.follow(&serve(0, 0, true, false));
+    layout.follow(&elect(0, Some(0)));
+    assert!(layout.wanted().services.is_empty() && layout.wanted().index.is_empty());
+    layout.reach(config.backends[0].servers[0].address, Some(&hop(1)));
+    assert_eq!(layout.wanted().services.len(), 2);
+    // Nobody to wait for: clients are told so at once.
+    layout.follow(&elect(1, None));
+    assert_eq!(layout.wanted().services.len(), 3);
 }
 
 #[test]

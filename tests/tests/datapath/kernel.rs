@@ -51,8 +51,7 @@ struct Context {
 
 /// The BPF object under test.
 pub(crate) fn object() -> Vec<u8> {
-    let path = env::var("STICKFAST_EBPF_OBJECT").expect("STICKFAST_EBPF_OBJECT names the BPF object");
-    fs::read(path).expect("the BPF object can be read")
+    lb_user::datapath::OBJECT.to_vec()
 }
 
 impl Kernel {

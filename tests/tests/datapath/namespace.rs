@@ -35,7 +35,7 @@ pub(crate) fn enter() {
 pub(crate) fn learn_routes(tables: &mut HostTables) {
     let interface = if_nametoindex(INTERFACE).expect("the calling thread is in the namespace");
     let route = Route::Via { interface, macs: macs(CLIENT_HOP, OURS) };
-    tables.routes.insert(Address::v4(CLIENT.ip().octets()).0, route);
+    tables.routes.insert(Address::v4(CLIENT.ip().octets()).bytes, route);
 }
 
 fn ip(arguments: &str) {
