@@ -245,6 +245,7 @@ impl Tables for KernelTables<'_> {
             Ok(BPF_FIB_LKUP_RET_NO_NEIGH | BPF_FIB_LKUP_RET_FRAG_NEEDED) => return Route::NoNeighbour,
             _ => return Route::NotForwarded,
         }
+        // Byte by byte: the verifier takes no unaligned words from the stack.
         let [a, b, c, d, e, f] = question.dmac;
         let [g, h, i, j, k, l] = question.smac;
         Route::Via { interface: question.ifindex, macs: [a, b, c, d, e, f, g, h, i, j, k, l] }

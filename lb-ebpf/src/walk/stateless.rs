@@ -52,7 +52,7 @@ impl<F: Frame, T: Tables> Walk<'_, F, T> {
             Route::Via { interface, macs } => (interface, macs),
             // For this host itself: its own connection to the server, a health check first of all.
             Route::NotForwarded => return pass(Counter::PassedNotForwarded),
-            Route::NoNeighbour => (NONE, self.packet.macs),
+            Route::NoNeighbour => (NONE, self.packet.macs.bytes()),
         };
         if !self.rewrite(&Rewrite { source, destination: None, macs }) {
             return pass(Counter::PassedMalformed);
