@@ -21,13 +21,18 @@ pub(crate) struct Arguments {
 enum Subject {
     /// The XDP program, packet by packet, in the kernel
     Datapath,
+    /// The daemon's memory, and how soon after its first election packets pass
+    Daemon,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::complete()?;
     let mut bench = cargo_locked("bench");
-    let Subject::Datapath = arguments.what;
-    bench.args(["--package", LAB, "--bench", "datapath", "--"]).args(&arguments.rest);
+    let what = match arguments.what {
+        Subject::Datapath => "datapath",
+        Subject::Daemon => "daemon",
+    };
+    bench.args(["--package", LAB, "--bench", what, "--"]).args(&arguments.rest);
     privilege::run_as_root(&mut bench)?;
     step::run("measure", &mut bench)
 }
