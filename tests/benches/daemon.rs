@@ -56,7 +56,8 @@ impl Round {
         })?;
         drop(poller.stop());
         let log = balancer.lines();
-        let election = log.iter().find(|line| line.text.contains(ELECTED)).context("no election is logged")?;
+        let election =
+            log.iter().find(|line| line.text.contains(ELECTED)).context("no election is logged")?;
         let process = balancer.process().context("it runs")?.id();
         let at_rest = resident(process)?;
         let poller = Poller::start(&http, &url, 20, Duration::ZERO)?;

@@ -150,9 +150,11 @@ pub fn detach(pin_path: &Path) -> Result<Vec<String>, DatapathError> {
 /// Makes the directory ours alone.
 fn lock(directory: &Path) -> Result<Flock<File>, DatapathError> {
     let file = File::open(directory).map_err(|error| failure("open", directory, error))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        Errno::EWOULDBLOCK => DatapathError::InUse { path: directory.to_owned() },
-        errno => failure("lock", directory, errno.into()),
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+        if errno == Errno::EWOULDBLOCK {
+            return DatapathError::InUse { path: directory.to_owned() };
+        }
+        failure("lock", directory, errno.into())
     })
 }
 

@@ -152,7 +152,8 @@ impl Layout {
         for places in self.backends.iter_mut().filter(|places| places.elected && !places.installed) {
             let current = backends.get(&places.index).map_or(NONE, |backend| backend.current);
             let slot = states.get(&current).map(|state| state.slot);
-            let reachable = slot.and_then(|slot| servers.get(&slot)).is_some_and(|server| server.interface != 0);
+            let reachable =
+                slot.and_then(|slot| servers.get(&slot)).is_some_and(|server| server.interface != 0);
             if current != NONE && !reachable {
                 continue;
             }

@@ -115,8 +115,7 @@ impl<'a> Placer<'a> {
             NoServer::Reject => NoServerPolicy::Reject,
             NoServer::Drop => NoServerPolicy::Drop,
         };
-        let mut places =
-            BackendPlaces {
+        let mut places = BackendPlaces {
             index,
             servers: Vec::new(),
             sticks: BTreeMap::new(),

@@ -1,7 +1,5 @@
 //! The program in the kernel: loaded with maps of its own, run by `BPF_PROG_TEST_RUN`, attached to nothing.
 
-use std::{env, fs};
-
 use aya::{
     Ebpf, EbpfLoader, Pod,
     maps::{Array, MapData, PerCpuArray, PerCpuValues, RingBuf},
