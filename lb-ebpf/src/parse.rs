@@ -2,14 +2,13 @@
 
 use crate::{
     abi::{Address, Counter},
-    net::{Be16, Ethernet, Frame, Ipv4, Tcp, Udp, ethertype, macs_back, protocol, tcp_flag},
+    net::{Be16, Ethernet, Frame, Ipv4, Macs, Tcp, Udp, ethertype, protocol, tcp_flag},
 };
 
 /// A TCP or UDP packet over IPv4 without options, whose headers are wholly in the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// Destination, then source.
-    pub macs: [u8; 12],
+    pub macs: Macs,
     pub source: Address,
     pub destination: Address,
     /// IP protocol number: TCP or UDP.
@@ -42,21 +41,6 @@ impl Packet {
     #[inline(always)]
     pub fn opens(&self) -> bool {
         self.flags & (tcp_flag::SYN | tcp_flag::ACK | tcp_flag::RST) == tcp_flag::SYN
-    }
-
-    /// Whether the frame is addressed to `mac`.
-    #[inline(always)]
-    pub fn is_to(&self, mac: [u8; 6]) -> bool {
-        let [a, b, c, d, e, f, ..] = self.macs;
-        let [g, h, i, j, k, l] = mac;
-        u32::from_ne_bytes([a, b, c, d]) == u32::from_ne_bytes([g, h, i, j])
-            && u16::from_ne_bytes([e, f]) == u16::from_ne_bytes([k, l])
-    }
-
-    /// The MACs of a frame to where this one came from.
-    #[inline(always)]
-    pub fn macs_back(&self) -> [u8; 12] {
-        macs_back(self.macs)
     }
 
     #[inline(always)]
@@ -110,7 +94,7 @@ pub fn parse<F: Frame>(frame: &F) -> Result<Packet, Counter> {
     };
     let ports = frame.view::<Ports>(transport).ok_or(Counter::PassedMalformed)?;
     Ok(Packet {
-        macs: ethernet.macs,
+        macs: Macs::new(ethernet.macs),
         source: Address::v4(ip.source.0),
         destination: Address::v4(ip.destination.0),
         protocol: ip.protocol,
@@ -133,7 +117,7 @@ mod tests {
     use super::*;
     use crate::{
         host::HostFrame,
-        testing::{CLIENT, PacketSpec, Transport, VIP},
+        testing::{CLIENT, CLIENT_HOP, OURS, PacketSpec, Transport, VIP, macs},
     };
 
     fn parsed(bytes: &[u8]) -> Result<Packet, Counter> {
@@ -162,7 +146,7 @@ mod tests {
     #[test]
     fn a_segment_is_read_whole() {
         let packet = Packet {
-            macs: crate::testing::macs(crate::testing::OURS, crate::testing::CLIENT_HOP),
+            macs: Macs::new(macs(OURS, CLIENT_HOP)),
             source: Address::v4([192, 0, 2, 7]),
             destination: Address::v4([203, 0, 113, 10]),
             protocol: protocol::TCP,

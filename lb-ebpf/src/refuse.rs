@@ -1,7 +1,7 @@
 //! Packets that turn into an answer to their sender: a TCP reset, an ICMP port unreachable.
 
 use crate::{
-    net::{Be16, Be32, Ethernet, Frame, Icmp, Ipv4, Sum, Tcp, Udp, macs_back, protocol, tcp_flag},
+    net::{Be16, Be32, Ethernet, Frame, Icmp, Ipv4, Macs, Sum, Tcp, Udp, protocol, tcp_flag},
     parse::Packet,
 };
 
@@ -75,7 +75,7 @@ pub fn port_unreachable<F: Frame>(frame: &mut F) -> Option<()> {
     frame.set_length(Ethernet::LENGTH + QUOTE)?;
     frame.grow_front::<ICMP_ROOM>()?;
     *frame.view_mut::<Ethernet>(0)? =
-        Ethernet { macs: macs_back(ethernet.macs), ethertype: ethernet.ethertype };
+        Ethernet { macs: Macs::new(ethernet.macs).swapped().bytes(), ethertype: ethernet.ethertype };
 
     let quote = *frame.view::<Quote>(Ethernet::LENGTH + ICMP_ROOM)?;
     let ip = frame.view_mut::<Ipv4>(Ethernet::LENGTH)?;
@@ -100,7 +100,7 @@ pub fn port_unreachable<F: Frame>(frame: &mut F) -> Option<()> {
 #[inline(always)]
 fn turn_round<F: Frame>(frame: &mut F) -> Option<()> {
     let ethernet = frame.view_mut::<Ethernet>(0)?;
-    ethernet.macs = macs_back(ethernet.macs);
+    ethernet.macs = Macs::new(ethernet.macs).swapped().bytes();
     let ip = frame.view_mut::<Ipv4>(Ethernet::LENGTH)?;
     (ip.source, ip.destination) = (ip.destination, ip.source);
     Some(())

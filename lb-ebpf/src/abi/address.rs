@@ -13,22 +13,21 @@ impl Address {
     /// The mapped form of an IPv4 address in wire order.
     #[inline(always)]
     pub fn v4(bytes: [u8; 4]) -> Self {
-        let [a, b, c, d] = bytes;
-        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
+        // By words: single bytes would be kept one by one.
+        Self(bytemuck::cast([[0; 4], [0; 4], [0, 0, 0xff, 0xff], bytes]))
     }
 
     /// The IPv4 address in wire order. Meaningless for an IPv6 address.
     #[inline(always)]
     pub fn v4_bytes(&self) -> [u8; 4] {
-        let [.., a, b, c, d] = self.0;
-        [a, b, c, d]
+        let [_, _, _, v4] = bytemuck::cast::<_, [[u8; 4]; 4]>(self.0);
+        v4
     }
 
     /// The two halves as the processor loads them: for comparing and hashing only.
     #[inline(always)]
     pub fn halves(&self) -> [u64; 2] {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.0;
-        [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, o, p])]
+        bytemuck::cast(self.0)
     }
 }
 

@@ -239,6 +239,7 @@ impl Tables for KernelTables<'_> {
         if answer != i64::from(BPF_FIB_LKUP_RET_SUCCESS) {
             return Route::AskKernel;
         }
+        // Byte by byte: the verifier takes no unaligned words from the stack.
         let [a, b, c, d, e, f] = question.dmac;
         let [g, h, i, j, k, l] = question.smac;
         Route::Via { interface: question.ifindex, macs: [a, b, c, d, e, f, g, h, i, j, k, l] }

@@ -58,6 +58,7 @@ impl Be32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Ethernet {
     /// Destination, then source: moved as one, because single MACs of six bytes become calls of `memcpy`.
+    /// See [`Macs`].
     pub macs: [u8; 12],
     pub ethertype: Be16,
 }
@@ -66,21 +67,44 @@ impl Ethernet {
     pub const LENGTH: usize = size_of::<Self>();
 }
 
-/// The MACs of a frame that goes back where one with these came from.
-#[inline(always)]
-pub fn macs_back(macs: [u8; 12]) -> [u8; 12] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = macs;
-    [g, h, i, j, k, l, a, b, c, d, e, f]
+/// Destination and source MAC as three words. Single bytes would be kept one by one, each in a register or on the
+/// stack; comparing them would call `bcmp`.
+#[derive(Clone, Copy, Debug, Eq)]
+pub struct Macs([u32; 3]);
+
+impl Macs {
+    #[inline(always)]
+    pub fn new(bytes: [u8; 12]) -> Self {
+        Self(bytemuck::cast(bytes))
+    }
+
+    #[inline(always)]
+    pub fn bytes(self) -> [u8; 12] {
+        bytemuck::cast(self.0)
+    }
+
+    /// Of a frame that goes back where one with these came from.
+    #[inline(always)]
+    pub fn swapped(self) -> Self {
+        let [a, b, c] = self.0.map(u32::from_le);
+        Self([b >> 16 | c << 16, c >> 16 | a << 16, a >> 16 | b << 16].map(u32::to_le))
+    }
+
+    /// Whether the destination is `mac`.
+    #[inline(always)]
+    pub fn is_to(self, mac: [u8; 6]) -> bool {
+        let [a, b, _] = self.0.map(u32::from_le);
+        let [c, d, e] = bytemuck::cast::<_, [u16; 3]>(mac).map(u16::from_le);
+        a == (u32::from(c) | u32::from(d) << 16) && b & 0xffff == u32::from(e)
+    }
 }
 
-/// Whether two pairs of MACs are equal, by words: a derived comparison would call `bcmp`.
-#[inline(always)]
-pub fn same_macs(left: [u8; 12], right: [u8; 12]) -> bool {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = left;
-    let [m, n, o, p, q, r, s, t, u, v, w, x] = right;
-    u32::from_ne_bytes([a, b, c, d]) == u32::from_ne_bytes([m, n, o, p])
-        && u32::from_ne_bytes([e, f, g, h]) == u32::from_ne_bytes([q, r, s, t])
-        && u32::from_ne_bytes([i, j, k, l]) == u32::from_ne_bytes([u, v, w, x])
+impl PartialEq for Macs {
+    #[inline(always)]
+    fn eq(&self, other: &Self) -> bool {
+        let ([a, b, c], [d, e, f]) = (self.0, other.0);
+        a == d && b == e && c == f
+    }
 }
 
 /// EtherTypes (IEEE 802 numbers).
@@ -187,4 +211,21 @@ impl Icmp {
     pub const LENGTH: usize = size_of::<Self>();
     pub const UNREACHABLE: u8 = 3;
     pub const PORT_UNREACHABLE: u8 = 3;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn macs_know_their_halves() {
+        let macs = Macs::new([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        assert_eq!(macs.swapped().bytes(), [7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6]);
+        assert!(macs.is_to([1, 2, 3, 4, 5, 6]));
+        for byte in 0..6 {
+            let mut other = [1, 2, 3, 4, 5, 6];
+            other[byte] ^= 0x80;
+            assert!(!macs.is_to(other));
+        }
+    }
 }

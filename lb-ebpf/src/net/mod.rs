@@ -6,6 +6,4 @@ mod header;
 
 pub use checksum::{Sum, adjust};
 pub use frame::Frame;
-pub use header::{
-    Be16, Be32, Ethernet, Icmp, Ipv4, Tcp, Udp, ethertype, macs_back, protocol, same_macs, tcp_flag,
-};
+pub use header::{Be16, Be32, Ethernet, Icmp, Ipv4, Macs, Tcp, Udp, ethertype, protocol, tcp_flag};

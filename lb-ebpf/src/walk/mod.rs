@@ -5,8 +5,10 @@ mod service;
 mod snat;
 mod stateless;
 
+use core::hint::black_box;
+
 use crate::{
-    abi::{Counter, Direction, Mode, Server, Service, capacity, word::ServerState},
+    abi::{Counter, Direction, Interface, Mode, Server, Service, Settings, capacity, word::ServerState},
     flow,
     net::Frame,
     parse::{Packet, parse},
@@ -161,18 +163,24 @@ struct Ingress {
 /// Which interface of ours this is, and whether the frame is addressed to it.
 #[inline(always)]
 fn ingress<T: Tables>(tables: &T, packet: &Packet, ifindex: u32) -> Result<Ingress, Counter> {
-    for index in 0..capacity::INTERFACES as usize {
-        let Some(interface) = tables.settings().interfaces.get(index) else { break };
-        if interface.index == 0 {
-            break;
-        }
+    let interface = interface(tables.settings(), ifindex).ok_or(Counter::PassedOtherInterface)?;
+    if !packet.macs.is_to(interface.mac) {
+        return Err(Counter::PassedOtherMac);
+    }
+    Ok(Ingress { index: ifindex, redirect: interface.redirect == 1 })
+}
+
+#[inline(always)]
+fn interface(settings: &Settings, ifindex: u32) -> Option<&Interface> {
+    // A bound that the compiler does not know keeps the loop a loop.
+    for place in 0..black_box(capacity::INTERFACES) {
+        let interface = settings.interfaces.get(place as usize)?;
         if interface.index == ifindex {
-            return if packet.is_to(interface.mac) {
-                Ok(Ingress { index: ifindex, redirect: interface.redirect == 1 })
-            } else {
-                Err(Counter::PassedOtherMac)
-            };
+            return Some(interface);
+        }
+        if interface.index == 0 {
+            return None;
         }
     }
-    Err(Counter::PassedOtherInterface)
+    None
 }

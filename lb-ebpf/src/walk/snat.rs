@@ -5,7 +5,7 @@ use crate::{
         word::{FlowTag, ServerState},
     },
     flow::{self, Known, Side, Slot},
-    net::{Frame, same_macs},
+    net::{Frame, Macs},
     rewrite::{End, Rewrite},
     select::select,
     tables::{Passage, Tables},
@@ -89,7 +89,7 @@ impl<F: Frame, T: Tables> Walk<'_, F, T> {
         Flow {
             tag: FlowTag { generation: 0, state: begin as u8, fins: 0, server_epoch: state.epoch },
             client: self.packet.source,
-            macs: self.packet.macs_back(),
+            macs: self.packet.macs.swapped().bytes(),
             interface: self.ingress.index,
             client_port: self.packet.source_port,
             service_port: self.packet.destination_port,
@@ -106,9 +106,9 @@ impl<F: Frame, T: Tables> Walk<'_, F, T> {
     fn refresh(&self, known: &Known) {
         self.tables.touch_flow(known.slot.index, self.tables.now());
         let Some(flow) = self.tables.flow(known.slot.index) else { return };
-        let macs = self.packet.macs_back();
-        if !same_macs(macs, flow.macs) || self.ingress.index != flow.interface {
-            self.tables.learn_client(known.slot.index, self.ingress.index, macs);
+        let macs = self.packet.macs.swapped();
+        if macs != Macs::new(flow.macs) || self.ingress.index != flow.interface {
+            self.tables.learn_client(known.slot.index, self.ingress.index, macs.bytes());
         }
     }
 

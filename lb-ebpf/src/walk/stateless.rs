@@ -50,7 +50,7 @@ impl<F: Frame, T: Tables> Walk<'_, F, T> {
             self.tables.route(service.key.address, packet.destination, packet.protocol, packet.total_length);
         let (interface, macs) = match route {
             Route::Via { interface, macs } => (interface, macs),
-            Route::AskKernel => (NONE, self.packet.macs),
+            Route::AskKernel => (NONE, self.packet.macs.bytes()),
         };
         if !self.rewrite(&Rewrite { source, destination: None, macs }) {
             return pass(Counter::PassedMalformed);
