@@ -1,0 +1,83 @@
+//! The table, on standard output and in README.md.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{self, Write as _},
+    path::Path,
+    process::Command,
+};
+
+use anyhow::Context as _;
+
+/// What the table stands between in README.md.
+const BEGIN: &str = "<!-- datapath benchmark: begin -->\n";
+const END: &str = "<!-- datapath benchmark: end -->\n";
+
+/// A case's line, in nanoseconds.
+pub(crate) struct Row {
+    name: &'static str,
+    /// Median, test run and driver included.
+    total: i64,
+    /// Median without them.
+    net: i64,
+    /// The lowest of all rounds: what the instructions cost when nobody else uses the machine.
+    lowest: i64,
+}
+
+impl Row {
+    /// A row of what was measured in each round.
+    pub(crate) fn new(name: &'static str, totals: Vec<i64>, nets: Vec<i64>) -> Self {
+        let lowest = nets.iter().copied().min().unwrap_or_default();
+        Self { name, total: median(totals), net: median(nets), lowest }
+    }
+}
+
+fn median(mut values: Vec<i64>) -> i64 {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+/// The table in Markdown, with what it was measured on.
+pub(crate) fn table(rows: &[Row]) -> anyhow::Result<String> {
+    let date = Command::new("date").args(["-u", "+%F"]).output().context("asking for the date")?;
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("reading the kernel's release")?;
+    let mut table = format!(
+        "Measured {} on Linux {}, {}: medians of {} rounds of {} packets of 64 bytes.\n\n",
+        String::from_utf8_lossy(&date.stdout).trim(),
+        kernel.trim(),
+        processor()?,
+        crate::ROUNDS,
+        crate::REPEAT,
+    );
+    table.push_str("| packet | ns in all | ns net of an empty program | lowest |\n|---|--:|--:|--:|\n");
+    for Row { name, total, net, lowest } in rows {
+        writeln!(table, "| {name} | {total} | {net} | {lowest} |")?;
+    }
+    Ok(table)
+}
+
+fn processor() -> anyhow::Result<String> {
+    let info = fs::read_to_string("/proc/cpuinfo").context("reading what processor this is")?;
+    let field = |name: &str| {
+        let line = info.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_once(": ")).map_or("unknown", |(_, value)| value).to_owned()
+    };
+    let (family, model) = (field("cpu family"), field("model\t"));
+    Ok(format!("{} (family {family} model {model})", field("model name")))
+}
+
+pub(crate) fn print(table: &str) -> io::Result<()> {
+    io::stdout().write_all(table.as_bytes())
+}
+
+/// Puts the table in place of the one that README.md has.
+pub(crate) fn write_readme(table: &str) -> anyhow::Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let marked = readme.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) =
+        marked.with_context(|| format!("{} has no {} … {}", path.display(), BEGIN.trim(), END.trim()))?;
+    fs::write(&path, format!("{before}{BEGIN}\n{table}\n{END}{after}"))
+        .with_context(|| format!("writing {}", path.display()))
+}
