@@ -45,17 +45,17 @@ pub(super) static GLOBAL: Table<Handler> = &[
     group(&["log", "log-tag", "log-send-hostname"], Missing(NO_LOGS)),
     group(
         &["daemon", "master-worker", "pidfile"],
-        Missing("Stickfast stays in the foreground; use its systemd unit"),
+        Missing("Stickfast stays in the foreground; start it from a service manager"),
     ),
     group(
         &["user", "group", "uid", "gid", "chroot"],
         Missing(
-            "loading XDP programs needs capabilities that HAProxy's user lacks; restrict the systemd unit instead",
+            "loading XDP programs needs capabilities that HAProxy's user lacks; restrict the service that starts it instead",
         ),
     ),
     group(
         &["server-state-file", "server-state-base"],
-        Missing("Stickfast keeps its state in a file of its own and in the kernel"),
+        Missing("Stickfast keeps the stick entries in the kernel"),
     ),
     group(&["unix-bind"], Missing("give path, mode and owner on the 'stats socket' line")),
     group(
@@ -200,7 +200,7 @@ pub(super) static PROXY: Table<proxy::Handler> = &[
     only(
         BACKEND,
         &["load-server-state-from-file", "server-state-file-name"],
-        Missing("Stickfast keeps its state in a file of its own and in the kernel"),
+        Missing("Stickfast keeps the stick entries in the kernel"),
     ),
     only(BACKEND, &["tcp-check", "external-check"], Later(LATER_CHECK)),
     only(BACKEND, &["force-persist", "ignore-persist", "persist"], Refused(NO_RULES)),
@@ -220,7 +220,7 @@ pub(super) static PROXY: Table<proxy::Handler> = &[
         Refused(NO_RULES),
     ),
     group(&["capture", "declare", "filter", "use-fcgi-app"], Refused(NO_HTTP)),
-    group(&["email-alert"], Refused("Stickfast sends no mail: watch its metrics or its log")),
+    group(&["email-alert"], Refused("Stickfast sends no mail: watch its log")),
     only(BACKEND, &["server-template"], Later("servers are listed one by one")),
     only(BACKEND, &["dispatch", "transparent"], Refused("traffic goes to the servers listed")),
     group(

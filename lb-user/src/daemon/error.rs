@@ -60,19 +60,21 @@ impl RunError {
     }
 }
 
-/// A range for the host that leaves the source ports alone: on the side where more is left, as near to the present
-/// one as can be.
+/// A range for the host that leaves the source ports alone: what is left of the present one on its larger side, or a new
+/// one where nothing is left.
 fn disjoint_ports(ours: (u16, u16), host: (u16, u16)) -> String {
     /// Ports below belong to services (RFC 6335, section 6).
     const FIRST_UNPRIVILEGED: u16 = 1024;
-    let below = ours.0.saturating_sub(FIRST_UNPRIVILEGED);
-    let above = u16::MAX - ours.1;
-    let (from, to) = if above >= below {
-        let from = ours.1.saturating_add(1);
-        (from, if host.1 > from { host.1 } else { u16::MAX })
+    let below = (host.0, ours.0.saturating_sub(1));
+    let above = (ours.1.saturating_add(1), host.1);
+    let left = |(from, to): (u16, u16)| to.saturating_sub(from);
+    let (from, to) = if left(above).max(left(below)) == 0 {
+        let (below, above) = ((FIRST_UNPRIVILEGED, below.1), (above.0, u16::MAX));
+        if left(above) >= left(below) { above } else { below }
+    } else if left(above) >= left(below) {
+        above
     } else {
-        let to = ours.0.saturating_sub(1);
-        (if host.0 < to { host.0 } else { FIRST_UNPRIVILEGED }, to)
+        below
     };
     format!(
         "choose other source-ports in the xdp section, or give the host others: \

@@ -3,6 +3,7 @@
 //! All state is owned by the loop; checks, sockets and netlink are tasks that send it messages.
 
 mod error;
+mod limits;
 mod network;
 mod state;
 mod subject;
@@ -55,6 +56,7 @@ pub async fn run(config: Config, options: &Options) -> Result<(), RunError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
 
+    limits::tell(&config);
     let attachments = network::attachments(&config, &options.interfaces).await?;
     let tuning = network::tuning(&config, options.trace)?;
     let sockets = Sockets::bind(&runtime::stats_sockets(&config.global))?;
