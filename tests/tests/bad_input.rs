@@ -91,6 +91,13 @@ const CASES: &[Case] = &[
         haproxy_says: None,
     },
     Case {
+        what: "dnat on a host that does not forward",
+        spoil: |text| with_section(text, "forward dnat"),
+        through: &[],
+        says: &["eth0", "dnat", "ip_forward=1"],
+        haproxy_says: None,
+    },
+    Case {
         what: "source ports that the kernel hands out itself",
         spoil: |text| with_section(text, "source-ports 30000-40000"),
         through: &[],

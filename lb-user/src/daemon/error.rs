@@ -26,6 +26,10 @@ pub enum RunError {
     #[error("interface {name} is no Ethernet interface, so no frames of clients come in there")]
     NotEthernet { name: String },
     #[error(
+        "forward dnat needs this host to route its servers' replies, but {interface} does not forward IPv4"
+    )]
+    NotForwarding { interface: String },
+    #[error(
         "source-ports {first}-{last} overlap the host's own outgoing ports {host_first}-{host_last} \
          (net.ipv4.ip_local_port_range): a reply could belong to both"
     )]
@@ -44,6 +48,9 @@ impl RunError {
         match self {
             Self::Network(error) => error.hint(),
             Self::Address { source, .. } => source.hint(),
+            Self::NotForwarding { .. } => {
+                Some("sysctl -w net.ipv4.ip_forward=1, or use forward snat".to_owned())
+            }
             &Self::PortsOverlap { first, last, host_first, host_last } => {
                 Some(disjoint_ports((first, last), (host_first, host_last)))
             }

@@ -56,14 +56,20 @@ pub(super) async fn attachments(config: &Config, named: &[String]) -> Result<Vec
     if attachments.is_empty() {
         return Err(RunError::NoInterface);
     }
+    if uses(config, Forward::Dnat) {
+        for Attachment { link, .. } in &attachments {
+            if !net::forwards_ipv4(&link.name)? {
+                return Err(RunError::NotForwarding { interface: link.name.clone() });
+            }
+        }
+    }
     Ok(attachments)
 }
 
 /// What the program is told when it is loaded.
 pub(super) fn tuning(config: &Config, trace: bool) -> Result<Tuning, RunError> {
     let ports = config.xdp.source_ports.clone();
-    let uses = |mode| config.backends.iter().any(|backend| backend.forward == mode);
-    if uses(Forward::Snat) {
+    if uses(config, Forward::Snat) {
         let host = net::ip_local_port_range()?;
         if ports.start() <= host.end() && host.start() <= ports.end() {
             return Err(RunError::PortsOverlap {
@@ -80,13 +86,17 @@ pub(super) fn tuning(config: &Config, trace: bool) -> Result<Tuning, RunError> {
     let mut binds = config.frontends.iter().flat_map(|frontend| &frontend.binds);
     Ok(Tuning {
         source_ports: ports,
-        dnat: uses(Forward::Dnat),
+        dnat: uses(config, Forward::Dnat),
         any_port: binds.any(|bind| bind.ports == (1..=u16::MAX)),
         trace,
         established_timeout: idle.max().unwrap_or(ESTABLISHED_DEFAULT),
         udp_timeout: udp.max().unwrap_or(UDP_DEFAULT),
         tick: TickRate::of_this_kernel().map_err(RunError::Tick)?,
     })
+}
+
+fn uses(config: &Config, mode: Forward) -> bool {
+    config.backends.iter().any(|backend| backend.forward == mode)
 }
 
 /// Says so where redirected frames would disappear without an error (`docs/management.md`).

@@ -23,7 +23,7 @@ pub enum NetError {
     #[error(transparent)]
     Unresolved(#[from] Unresolved),
     #[error("cannot read {path}: {source}")]
-    Read { path: &'static str, source: io::Error },
+    Read { path: String, source: io::Error },
     #[error("{path} says `{seen}`, expected {expected}")]
     Parse { path: &'static str, seen: String, expected: &'static str },
 }

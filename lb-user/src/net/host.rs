@@ -53,13 +53,18 @@ pub fn ip_local_port_range() -> Result<RangeInclusive<u16>, NetError> {
     })
 }
 
+/// Whether the kernel forwards IPv4 packets that come in on `interface` (`net.ipv4.conf.*.forwarding`).
+pub fn forwards_ipv4(interface: &str) -> Result<bool, NetError> {
+    Ok(read(&format!("/proc/sys/net/ipv4/conf/{interface}/forwarding"))?.trim() != "0")
+}
+
 /// The name of this host, which is HAProxy's default for `localpeer` and `node`.
 pub fn host_name() -> Result<String, NetError> {
     Ok(read(HOST_NAME)?.trim_end().to_owned())
 }
 
-fn read(path: &'static str) -> Result<String, NetError> {
-    std::fs::read_to_string(path).map_err(|source| NetError::Read { path, source })
+fn read(path: &str) -> Result<String, NetError> {
+    std::fs::read_to_string(path).map_err(|source| NetError::Read { path: path.to_owned(), source })
 }
 
 fn parse_range(text: &str) -> Option<RangeInclusive<u16>> {

@@ -18,7 +18,7 @@ mod xdp;
 mod in_namespaces;
 
 pub use error::{NetError, Unresolved};
-pub use host::{LocalAddress, addresses, host_name, ip_local_port_range};
+pub use host::{LocalAddress, addresses, forwards_ipv4, host_name, ip_local_port_range};
 pub use link::{Link, XdpAttached, XdpMode, link_by_name, links};
 pub use next_hops::{Change, NextHop, NextHops};
 pub use route::{Route, route_to};
