@@ -288,7 +288,7 @@ mod tests {
             find(&changed, &packet, TCP).is_some()
         };
         assert!(crowd(|_| {}));
-        assert!(!crowd(|flow| flow.client.0[15] ^= 1));
+        assert!(!crowd(|flow| flow.client.bytes[15] ^= 1));
         assert!(!crowd(|flow| flow.client_port ^= 1));
         assert!(!crowd(|flow| flow.service_port ^= 1));
         assert!(find(&tables, &packet, TCP + 1).is_none());

@@ -74,7 +74,7 @@ proptest! {
         frames in prop::collection::vec(generate::frame(), 1..30),
     ) {
         let mut tables = world(mode);
-        tables.routes.insert(Address::v4(CLIENT.ip().octets()).0, TO_CLIENT);
+        tables.routes.insert(Address::v4(CLIENT.ip().octets()).bytes, TO_CLIENT);
         for frame in frames {
             let before = tables.clone();
             let (verdict, after) = walked(&tables, &frame);
@@ -112,7 +112,7 @@ proptest! {
     ) {
         prop_assume!(is_tcp(there) == is_tcp(back));
         let mut tables = world(Mode::Dnat);
-        tables.routes.insert(Address::v4(CLIENT.ip().octets()).0, TO_CLIENT);
+        tables.routes.insert(Address::v4(CLIENT.ip().octets()).bytes, TO_CLIENT);
         let request = spec(client, VIP, there, &payload);
         let (verdict, at_server) = walked(&tables, &request.bytes());
         prop_assert_eq!(verdict.counter, Counter::ForwardedDnat);

@@ -61,6 +61,8 @@ pub enum Passage {
 pub enum Route {
     /// Send it so.
     Via { interface: u32, macs: [u8; 12] },
-    /// The kernel must resolve the neighbour first, or has its own opinion: it gets the packet.
-    AskKernel,
+    /// The kernel knows the way but must resolve the neighbour first: it gets the packet.
+    NoNeighbour,
+    /// Not this host's to forward: for the host itself, forbidden, or forwarding is switched off.
+    NotForwarded,
 }

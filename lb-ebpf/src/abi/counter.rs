@@ -23,12 +23,13 @@ pub enum Counter {
     PassedMartian,
     /// For a service, but its TTL is used up: the kernel answers with time exceeded.
     PassedTtl,
-    /// The server's next hop is not known yet: the kernel gets the packet.
-    PassedNoNextHop,
     /// To a source port of ours, but no flow is there.
     PassedNoFlow,
     /// The client's neighbour is not known to the kernel, which gets the translated reply and resolves it.
     PassedNoNeighbour,
+    /// From a server of a `dnat` service, but not for the kernel to forward: the host's own connection, or
+    /// forwarding is switched off.
+    PassedNotForwarded,
     /// Client to server.
     ForwardedSnat,
     ForwardedDnat,
@@ -50,6 +51,9 @@ pub enum Counter {
     DroppedPortsExhausted,
     /// A reset of a connection that is not known.
     DroppedUnknownConnection,
+    /// No way to the server is known: its route or its interface is gone, and its checks have not said so yet. The
+    /// kernel could only refuse, so the client is left to try again.
+    DroppedNoNextHop,
     /// A reply of a server whose connections were cut.
     DroppedCutReply,
     /// Another processor took the flow's slot at the same moment: the client sends again.
@@ -58,7 +62,7 @@ pub enum Counter {
 
 impl Counter {
     /// Every counter with its name, in index order.
-    pub const ALL: [(Self, &'static str); 27] = [
+    pub const ALL: [(Self, &'static str); 28] = [
         (Self::PassedOtherInterface, "passed_other_interface"),
         (Self::PassedOtherMac, "passed_other_mac"),
         (Self::PassedOtherEthertype, "passed_other_ethertype"),
@@ -69,9 +73,9 @@ impl Counter {
         (Self::PassedOtherDestination, "passed_other_destination"),
         (Self::PassedMartian, "passed_martian"),
         (Self::PassedTtl, "passed_ttl"),
-        (Self::PassedNoNextHop, "passed_no_next_hop"),
         (Self::PassedNoFlow, "passed_no_flow"),
         (Self::PassedNoNeighbour, "passed_no_neighbour"),
+        (Self::PassedNotForwarded, "passed_not_forwarded"),
         (Self::ForwardedSnat, "forwarded_snat"),
         (Self::ForwardedDnat, "forwarded_dnat"),
         (Self::ForwardedDsr, "forwarded_dsr"),
@@ -84,6 +88,7 @@ impl Counter {
         (Self::DroppedNoServer, "dropped_no_server"),
         (Self::DroppedPortsExhausted, "dropped_ports_exhausted"),
         (Self::DroppedUnknownConnection, "dropped_unknown_connection"),
+        (Self::DroppedNoNextHop, "dropped_no_next_hop"),
         (Self::DroppedCutReply, "dropped_cut_reply"),
         (Self::DroppedContended, "dropped_contended"),
     ];

@@ -32,7 +32,7 @@ pub(super) static SERVERS: Array<Server, { capacity::SERVER_SLOTS as usize }> = 
 pub(super) static SERVER_STATE: Array<ServerState, { capacity::SERVERS as usize }, MMAPABLE> = Array::new();
 
 #[btf_map(name = "flows")]
-pub(super) static FLOWS: Array<Flow, { 2 * capacity::DEFAULT_PORTS as usize }> = Array::new();
+pub(super) static FLOWS: Array<Flow, { 2 * capacity::DEFAULT_PORTS as usize }, MMAPABLE> = Array::new();
 
 #[btf_map(name = "counters")]
 pub(super) static COUNTERS: PerCpuArray<Traffic, { Counter::ALL.len() }> = PerCpuArray::new();

@@ -3,7 +3,10 @@
 use core::intrinsics::{AtomicOrdering, atomic_cxchg};
 
 use aya_ebpf::{
-    bindings::{BPF_FIB_LKUP_RET_SUCCESS, bpf_fib_lookup as FibLookup, xdp_md},
+    bindings::{
+        BPF_FIB_LKUP_RET_FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS,
+        bpf_fib_lookup as FibLookup, xdp_md,
+    },
     btf_maps::PerCpuArray,
     helpers::{bpf_fib_lookup, bpf_jiffies64},
 };
@@ -236,8 +239,11 @@ impl Tables for KernelTables<'_> {
         let answer = unsafe {
             bpf_fib_lookup(self.context.cast(), &raw mut question, size_of::<FibLookup>() as i32, 0)
         };
-        if answer != i64::from(BPF_FIB_LKUP_RET_SUCCESS) {
-            return Route::AskKernel;
+        match u32::try_from(answer) {
+            Ok(BPF_FIB_LKUP_RET_SUCCESS) => {}
+            // Larger than the interface takes: the kernel says so to the sender.
+            Ok(BPF_FIB_LKUP_RET_NO_NEIGH | BPF_FIB_LKUP_RET_FRAG_NEEDED) => return Route::NoNeighbour,
+            _ => return Route::NotForwarded,
         }
         // Byte by byte: the verifier takes no unaligned words from the stack.
         let [a, b, c, d, e, f] = question.dmac;

@@ -32,7 +32,7 @@ pub struct HostTables {
     pub events: RefCell<Vec<Event>>,
     /// Jiffies, low 32 bits.
     pub now: Cell<u32>,
-    /// What the routing table answers for a destination; [`Route::AskKernel`] for all others.
+    /// What the routing table answers for a destination; [`Route::NotForwarded`] for all others.
     pub routes: HashMap<[u8; 16], Route>,
 }
 
@@ -228,6 +228,6 @@ impl Tables for HostTables {
     }
 
     fn route(&self, _source: Address, destination: Address, _protocol: u8, _length: u16) -> Route {
-        self.routes.get(&destination.0).copied().unwrap_or(Route::AskKernel)
+        self.routes.get(&destination.bytes).copied().unwrap_or(Route::NotForwarded)
     }
 }

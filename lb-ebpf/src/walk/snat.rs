@@ -26,7 +26,7 @@ impl<F: Frame, T: Tables> Walk<'_, F, T> {
                 (selected.id, selected.state)
             }
         };
-        let Some(server) = self.reachable(state) else { return Ok(pass(Counter::PassedNoNextHop)) };
+        let Some(server) = self.reachable(state) else { return Ok(drop(Counter::DroppedNoNextHop)) };
         let (slot, passage) = match &known {
             Some(known) if !begins || !self.begins_anew(known, id, state) => {
                 self.advance(known, Side::Client);

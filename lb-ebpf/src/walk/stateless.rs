@@ -1,4 +1,4 @@
-use super::{Request, Verdict, Walk, pass, refusal::Refusal};
+use super::{Request, Verdict, Walk, drop, pass, refusal::Refusal};
 use crate::{
     abi::{Counter, Mode, NONE, Service},
     net::Frame,
@@ -13,7 +13,7 @@ impl<F: Frame, T: Tables> Walk<'_, F, T> {
     pub(super) fn forward_stateless(&mut self, request: Request<'_>, mode: Mode) -> Result<Verdict, Refusal> {
         let packet = self.packet;
         let selected = select(self.tables, request.service, packet).ok_or(Refusal::NoServer)?;
-        let Some(server) = self.reachable(selected.state) else { return Ok(pass(Counter::PassedNoNextHop)) };
+        let Some(server) = self.reachable(selected.state) else { return Ok(drop(Counter::DroppedNoNextHop)) };
         let (destination, counter) = match mode {
             Mode::Dsr => (None, Counter::ForwardedDsr),
             Mode::Dnat | Mode::Snat => {
@@ -50,7 +50,9 @@ impl<F: Frame, T: Tables> Walk<'_, F, T> {
             self.tables.route(service.key.address, packet.destination, packet.protocol, packet.total_length);
         let (interface, macs) = match route {
             Route::Via { interface, macs } => (interface, macs),
-            Route::AskKernel => (NONE, self.packet.macs.bytes()),
+            // For this host itself: its own connection to the server, a health check first of all.
+            Route::NotForwarded => return pass(Counter::PassedNotForwarded),
+            Route::NoNeighbour => (NONE, self.packet.macs.bytes()),
         };
         if !self.rewrite(&Rewrite { source, destination: None, macs }) {
             return pass(Counter::PassedMalformed);

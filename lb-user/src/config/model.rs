@@ -20,6 +20,13 @@ pub struct Config {
     pub xdp: Xdp,
 }
 
+impl Config {
+    /// Whether there is any address to serve; HAProxy ends with status 2 when there is none.
+    pub fn listens(&self) -> bool {
+        self.frontends.iter().any(|frontend| !frontend.binds.is_empty())
+    }
+}
+
 /// Section `global`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Global {
@@ -31,6 +38,8 @@ pub struct Global {
     pub node: Option<String>,
     /// `description`.
     pub description: Option<String>,
+    /// `stats timeout`: how long a Runtime API connection may be idle.
+    pub stats_timeout: Option<Duration>,
 }
 
 /// `stats socket <path> [mode M] [user U] [group G] [level L]` (HAProxy management guide, section 9.3).
@@ -57,7 +66,27 @@ pub enum Level {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeersSection {
     pub name: String,
+    /// Empty for a section that says `disabled`.
     pub peers: Vec<Peer>,
+}
+
+impl PeersSection {
+    /// The peer that this node is: the one named `explicit` (`-L`, `localpeer`) if that is given, else the
+    /// one named like the host, else the one whose address `is_ours`. The last rule lets one file serve
+    /// both nodes of a pair; HAProxy does not have it.
+    pub fn local(
+        &self,
+        explicit: Option<&str>,
+        host_name: &str,
+        is_ours: impl Fn(IpAddr) -> bool,
+    ) -> Option<&Peer> {
+        let named = |name: &str| self.peers.iter().find(|peer| peer.name == name);
+        match explicit {
+            Some(name) => named(name),
+            None => named(host_name)
+                .or_else(|| self.peers.iter().find(|peer| peer.address.is_some_and(|at| is_ours(at.ip())))),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

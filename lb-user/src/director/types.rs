@@ -1,6 +1,10 @@
 //! What the director is told and what it answers.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    fmt::{self, Display, Formatter},
+    net::IpAddr,
+    time::Duration,
+};
 
 /// A server by its place in the configuration: `config.backends[backend].servers[server]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +35,19 @@ pub enum Event {
     SetEntry { entry: EntryRef, server: usize },
     /// `clear table … key`.
     ClearEntry { entry: EntryRef },
+}
+
+impl Event {
+    /// The backend it is about.
+    pub(super) fn backend(&self) -> usize {
+        match self {
+            Self::Checked { server, .. } | Self::Operator { server, .. } => server.backend,
+            Self::Adopted { entry, .. }
+            | Self::Restuck { entry, .. }
+            | Self::SetEntry { entry, .. }
+            | Self::ClearEntry { entry } => entry.backend,
+        }
+    }
 }
 
 /// Something must be done, in this order.
@@ -66,6 +83,21 @@ pub enum Why {
     TableCommand,
     /// The data path had moved it.
     DataPath,
+}
+
+/// As it stands in parentheses at the end of a log line.
+impl Display for Why {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FirstElection => "first election",
+            Self::Adopted => "adopted",
+            Self::HealthDown => "health down",
+            Self::HealthUp => "health up",
+            Self::Operator => "operator",
+            Self::TableCommand => "table command",
+            Self::DataPath => "data path",
+        })
+    }
 }
 
 /// The operator's state of a server (HAProxy management guide, `set server state`).
@@ -116,4 +148,25 @@ pub enum CheckStatus {
     L7Status,
     /// `SOCKERR` "Socket error"
     SocketError,
+}
+
+impl CheckStatus {
+    /// Whether the server passed.
+    pub fn passed(self) -> bool {
+        matches!(self, Self::L4Ok | Self::L7Ok)
+    }
+
+    /// HAProxy's words, as in `reason: …` of its log lines.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::L4Ok => "Layer4 check passed",
+            Self::L4Timeout => "Layer4 timeout",
+            Self::L4Connection => "Layer4 connection problem",
+            Self::L7Ok => "Layer7 check passed",
+            Self::L7Timeout => "Layer7 timeout",
+            Self::L7Response => "Layer7 invalid response",
+            Self::L7Status => "Layer7 wrong status",
+            Self::SocketError => "Socket error",
+        }
+    }
 }

@@ -1,7 +1,5 @@
 //! The program in the kernel: loaded with maps of its own, run by `BPF_PROG_TEST_RUN`, attached to nothing.
 
-use std::{env, fs};
-
 use aya::{
     Ebpf, EbpfLoader, Pod,
     maps::{Array, MapData, PerCpuArray, PerCpuValues, RingBuf},
@@ -51,8 +49,7 @@ struct Context {
 
 /// The BPF object under test.
 pub(crate) fn object() -> Vec<u8> {
-    let path = env::var("STICKFAST_EBPF_OBJECT").expect("STICKFAST_EBPF_OBJECT names the BPF object");
-    fs::read(path).expect("the BPF object can be read")
+    lb_user::datapath::OBJECT.to_vec()
 }
 
 impl Kernel {

@@ -1,6 +1,6 @@
 //! A network namespace for the routes that the program asks the kernel for.
 
-use std::{fs, process::Command};
+use std::{fs, net::Ipv4Addr, process::Command};
 
 use lb_ebpf::{
     abi::Address,
@@ -15,6 +15,8 @@ use nix::{
 
 /// The way to the clients.
 const INTERFACE: &str = "towards-clients";
+/// The namespace's own address there; all other hosts of its /24 but the clients are not resolved.
+pub(crate) const OWN: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
 /// Moves the calling thread into a namespace of its own, where the clients have a known neighbour. It goes away
 /// with the thread.
@@ -26,7 +28,7 @@ pub(crate) fn enter() {
     ip(&format!("link add {INTERFACE} address {ours} mtu 9000 type veth peer name far"));
     ip("link set far mtu 9000 up");
     ip(&format!("link set {INTERFACE} up"));
-    ip(&format!("address add 192.0.2.1/24 dev {INTERFACE}"));
+    ip(&format!("address add {OWN}/24 dev {INTERFACE}"));
     ip(&format!("neighbour add {client} lladdr {hop} dev {INTERFACE} nud permanent"));
     fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("the namespace's own forwarding can be set");
 }
@@ -34,8 +36,12 @@ pub(crate) fn enter() {
 /// Tells `tables` what the kernel answers in the namespace.
 pub(crate) fn learn_routes(tables: &mut HostTables) {
     let interface = if_nametoindex(INTERFACE).expect("the calling thread is in the namespace");
+    let [a, b, c, _] = OWN.octets();
+    for host in 2..=254 {
+        tables.routes.insert(Address::v4([a, b, c, host]).bytes, Route::NoNeighbour);
+    }
     let route = Route::Via { interface, macs: macs(CLIENT_HOP, OURS) };
-    tables.routes.insert(Address::v4(CLIENT.ip().octets()).0, route);
+    tables.routes.insert(Address::v4(CLIENT.ip().octets()).bytes, route);
 }
 
 fn ip(arguments: &str) {
