@@ -126,12 +126,36 @@ pub struct TrafficStats {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn every_counter_stands_at_its_index() {
         for (index, (counter, _)) in Counter::ALL.iter().enumerate() {
             assert_eq!(counter.index() as usize, index);
+        }
+    }
+
+    #[test]
+    fn the_description_of_the_walk_names_every_counter_and_no_other() {
+        let text = include_str!("../../../docs/packet-walk.md");
+        let words = text.split(|letter: char| !letter.is_ascii_alphabetic() && letter != '_');
+        let kinds = ["passed_", "forwarded_", "replied_", "rejected_", "reset_", "dropped_"];
+        let named: BTreeSet<_> =
+            words.filter(|word| kinds.iter().any(|kind| word.starts_with(kind))).collect();
+        assert_eq!(named, Counter::ALL.iter().map(|(_, name)| *name).collect());
+
+        let (diagram, tables) = text.split_once("## The exits").expect("the diagram comes first");
+        for (counter, name) in Counter::ALL {
+            assert!(
+                tables.contains(&std::format!("{} `{name}`", counter.index())),
+                "{name} has another index"
+            );
+            assert!(diagram.contains(name), "the diagram lacks {name}");
+            assert!(tables.contains(name), "the tables lack {name}");
         }
     }
 }

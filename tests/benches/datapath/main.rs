@@ -58,20 +58,18 @@ fn measure(cases: &[Case]) -> anyhow::Result<Vec<Row>> {
         .collect::<Result<_, _>>()
         .context("loading the driver")?;
 
+    let mut floors = Vec::new();
     let mut totals = vec![Vec::new(); cases.len()];
-    let mut nets = vec![Vec::new(); cases.len()];
     for round in 0..=ROUNDS {
         let nothing = floor.time(REPEAT)?;
-        for ((driven, totals), nets) in driven.iter().zip(&mut totals).zip(&mut nets) {
-            let total = driven.time(REPEAT)?;
-            if round > 0 {
-                totals.push(i64::from(total));
-                nets.push(i64::from(total) - i64::from(nothing));
-            }
+        let times: Vec<_> = driven.iter().map(|driven| driven.time(REPEAT)).collect::<Result<_, _>>()?;
+        if round > 0 {
+            floors.push(nothing.into());
+            totals.iter_mut().zip(times).for_each(|(totals, time)| totals.push(time.into()));
         }
     }
-    let rows = cases.iter().zip(totals).zip(nets);
-    Ok(rows.map(|((case, totals), nets)| Row::new(case.name, totals, nets)).collect())
+    let rows = cases.iter().zip(&totals);
+    Ok(rows.map(|(case, totals)| Row::new(case.name, totals, &floors)).collect())
 }
 
 /// On the last processor: interrupts tend to be served by the first.
