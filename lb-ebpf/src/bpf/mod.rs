@@ -1,5 +1,13 @@
 //! The kernel's side of the walk: packet memory, maps, helpers.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "helpers speak C's integers: an ifindex, a frame's length and a verdict fit into all of them, and of \
+              the jiffies only the low 32 bits are wanted"
+)]
+
 mod entry;
 mod frame;
 mod maps;
