@@ -1,5 +1,6 @@
 //! Everything the walk needs besides the packet.
 
+pub use crate::abi::Passage;
 use crate::abi::{
     Address, Backend, Counter, Event, Flow, Server, Service, Settings,
     word::{Chosen, FlowTag, ServerState},
@@ -43,17 +44,6 @@ pub trait Tables {
     fn now(&self) -> u32;
     /// Asks the kernel how a packet of `length` bytes from `source` gets to `destination` (both IPv4).
     fn route(&self, source: Address, destination: Address, protocol: u8, length: u16) -> Route;
-}
-
-/// How a packet counts in the statistics of its service and server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passage {
-    /// Client to server.
-    In,
-    /// As above, and the first of its flow.
-    First,
-    /// Server to client.
-    Out,
 }
 
 /// An answer of the kernel's routing table.

@@ -124,6 +124,44 @@ pub struct TrafficStats {
     pub flows: u64,
 }
 
+/// How a packet counts in the statistics of its service and server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// Client to server.
+    In,
+    /// As above, and the first of its flow.
+    First,
+    /// Server to client.
+    Out,
+}
+
+impl TrafficStats {
+    /// Counts a packet of `bytes`.
+    #[inline(always)]
+    pub fn add(&mut self, passage: Passage, bytes: u64) {
+        match passage {
+            Passage::Out => {
+                self.packets_out += 1;
+                self.bytes_out += bytes;
+            }
+            Passage::In | Passage::First => {
+                self.packets_in += 1;
+                self.bytes_in += bytes;
+                self.flows += u64::from(passage == Passage::First);
+            }
+        }
+    }
+}
+
+impl Traffic {
+    /// Counts a packet of `bytes`.
+    #[inline(always)]
+    pub fn add(&mut self, bytes: u64) {
+        self.packets += 1;
+        self.bytes += bytes;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;

@@ -16,7 +16,7 @@ mod stick;
 pub mod word;
 
 pub use address::Address;
-pub use counter::{Counter, Traffic, TrafficStats};
+pub use counter::{Counter, Passage, Traffic, TrafficStats};
 pub use event::{Event, EventKind};
 pub use flow::{Flow, FlowState};
 pub use server::Server;

@@ -58,23 +58,12 @@ unsafe fn load<W: Word>(source: *const W) -> W {
     W::from_raw(unsafe { source.cast::<u64>().read_volatile() })
 }
 
-/// Adds a packet to one CPU's own statistics.
+/// Adds a packet to this CPU's own statistics.
 #[inline(always)]
 fn add<const N: usize>(map: &PerCpuArray<TrafficStats, N>, index: u32, passage: Passage, bytes: u64) {
     let Some(stats) = map.get_ptr_mut(index) else { return };
     // SAFETY: the pointer is this CPU's own value, and the program is not preempted by itself.
-    let stats = unsafe { &mut *stats };
-    match passage {
-        Passage::Out => {
-            stats.packets_out += 1;
-            stats.bytes_out += bytes;
-        }
-        Passage::In | Passage::First => {
-            stats.packets_in += 1;
-            stats.bytes_in += bytes;
-            stats.flows += u64::from(passage == Passage::First);
-        }
-    }
+    unsafe { (*stats).add(passage, bytes) };
 }
 
 impl Tables for KernelTables<'_> {
@@ -181,10 +170,7 @@ impl Tables for KernelTables<'_> {
     fn count(&self, counter: Counter, bytes: u64) {
         let Some(traffic) = maps::COUNTERS.get_ptr_mut(counter.index()) else { return };
         // SAFETY: this CPU's own value.
-        unsafe {
-            (*traffic).packets += 1;
-            (*traffic).bytes += bytes;
-        }
+        unsafe { (*traffic).add(bytes) };
     }
 
     #[inline(always)]

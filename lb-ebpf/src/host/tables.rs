@@ -117,20 +117,6 @@ fn change<V: Copy>(cell: Option<&Cell<V>>, change: impl FnOnce(&mut V)) {
     }
 }
 
-fn add(stats: &mut TrafficStats, passage: Passage, bytes: u64) {
-    match passage {
-        Passage::Out => {
-            stats.packets_out += 1;
-            stats.bytes_out += bytes;
-        }
-        Passage::In | Passage::First => {
-            stats.packets_in += 1;
-            stats.bytes_in += bytes;
-            stats.flows += u64::from(passage == Passage::First);
-        }
-    }
-}
-
 impl Tables for HostTables {
     fn settings(&self) -> &Settings {
         &self.settings
@@ -205,18 +191,15 @@ impl Tables for HostTables {
     }
 
     fn count(&self, counter: Counter, bytes: u64) {
-        change(get(&self.counters, counter.index()), |traffic| {
-            traffic.packets += 1;
-            traffic.bytes += bytes;
-        });
+        change(get(&self.counters, counter.index()), |traffic| traffic.add(bytes));
     }
 
     fn count_service(&self, slot: u32, passage: Passage, bytes: u64) {
-        change(get(&self.service_stats, slot), |stats| add(stats, passage, bytes));
+        change(get(&self.service_stats, slot), |stats| stats.add(passage, bytes));
     }
 
     fn count_server(&self, id: u32, passage: Passage, bytes: u64) {
-        change(get(&self.server_stats, id), |stats| add(stats, passage, bytes));
+        change(get(&self.server_stats, id), |stats| stats.add(passage, bytes));
     }
 
     fn report(&self, event: Event) {
