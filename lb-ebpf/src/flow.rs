@@ -12,7 +12,7 @@ use crate::{
     tables::Tables,
 };
 
-/// How many neighbouring slots a flow may live in: `Settings::ports` is 0 or no less.
+/// How many neighbouring slots a flow may live in.
 pub const FLOW_PROBES: u32 = 8;
 
 const CLIENT_FIN: u8 = 1;
@@ -52,7 +52,7 @@ pub struct Known {
 #[inline(always)]
 pub fn find<T: Tables>(tables: &T, packet: &Packet, service: u32) -> Option<Known> {
     let start = first_candidate(tables.settings(), packet);
-    for probe in 0..black_box(FLOW_PROBES) {
+    for probe in 0..probes(tables.settings()) {
         let slot = candidate(tables.settings(), packet, start, probe);
         let tag = tables.flow_tag(slot.index)?;
         let flow = tables.flow(slot.index)?;
@@ -94,7 +94,7 @@ pub fn find_vacant<T: Tables>(tables: &T, packet: &Packet) -> Option<(Slot, Flow
     let start = first_candidate(settings, packet);
     let mut best = None;
     let mut best_rest = 0;
-    for probe in 0..black_box(FLOW_PROBES) {
+    for probe in 0..probes(settings) {
         let slot = candidate(settings, packet, start, probe);
         let tag = tables.flow_tag(slot.index)?;
         let flow = tables.flow(slot.index)?;
@@ -159,6 +159,13 @@ fn slot_at(settings: &Settings, packet: &Packet, offset: u32) -> Slot {
     let half = if packet.is_tcp() { 0 } else { settings.ports };
     #[expect(clippy::cast_possible_truncation, reason = "the daemon keeps first_port + ports within 65536")]
     Slot { index: half + offset, port: (settings.first_port + offset) as u16 }
+}
+
+/// How many candidates a flow has: fewer where there are not so many ports.
+#[inline(always)]
+fn probes(settings: &Settings) -> u32 {
+    // A bound that the compiler does not know keeps the loop a loop.
+    black_box(FLOW_PROBES).min(settings.ports)
 }
 
 /// The candidate number `probe` of a flow whose first is `start`: they follow one another round the range.
@@ -322,6 +329,17 @@ mod tests {
         let settings = world(Mode::Snat).settings;
         let ports = (0..FLOW_PROBES).map(|probe| candidate(&settings, &syn(1), 12, probe).port - FIRST_PORT);
         assert_eq!(ports.collect::<Vec<_>>(), [12, 13, 14, 15, 0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_range_shorter_than_the_candidates_is_used_up_and_not_left() {
+        for ports in 0..FLOW_PROBES {
+            let mut tables = world(Mode::Snat);
+            tables.settings.ports = ports;
+            let opened: Vec<_> = (1..100).filter_map(|port| open(&tables, &syn(port))).collect();
+            assert_eq!(opened.len(), ports as usize);
+            assert!(opened.iter().all(|slot| slot.index < ports), "{opened:?}");
+        }
     }
 
     #[test]

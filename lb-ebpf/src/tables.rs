@@ -11,7 +11,7 @@ use crate::abi::{
 pub trait Tables {
     fn settings(&self) -> &Settings;
 
-    /// A word of `service_index`: service slot + 1, or 0.
+    /// A word of `service_index`: service slot + 1, 0, or [`crate::abi::DELETED`].
     fn service_index(&self, index: u32) -> Option<u32>;
     fn service(&self, slot: u32) -> Option<&Service>;
 

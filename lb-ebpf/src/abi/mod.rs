@@ -20,7 +20,7 @@ pub use counter::{Counter, Passage, Traffic, TrafficStats};
 pub use event::{Event, EventKind};
 pub use flow::{Flow, FlowState};
 pub use server::Server;
-pub use service::{Direction, Mode, SERVICE_PROBES, Service, ServiceKey};
+pub use service::{DELETED, Direction, Mode, SERVICE_PROBES, Service, ServiceKey};
 pub use settings::{Interface, Settings};
 pub use stick::{Backend, NoServerPolicy, StickEntry};
 

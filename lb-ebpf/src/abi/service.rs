@@ -63,6 +63,9 @@ impl ServiceKey {
 /// How many words of `service_index` a lookup reads at most.
 pub const SERVICE_PROBES: u32 = 8;
 
+/// A word of `service_index` whose service is gone: a probe goes on behind it, as it would not behind 0.
+pub const DELETED: u32 = u32::MAX;
+
 /// A value of `services`. Immutable while `service_index` names it. Written by: daemon; read by: XDP.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]

@@ -20,7 +20,7 @@ pub struct Interface {
 pub struct Settings {
     /// First source port of SNAT, host order.
     pub first_port: u32,
-    /// How many source ports SNAT has: at least [`crate::flow::FLOW_PROBES`], or 0 = SNAT is not in use.
+    /// How many source ports SNAT has; 0 = SNAT is not in use.
     pub ports: u32,
     /// 1: some service is in mode `dnat`, so replies must be looked for.
     pub dnat: u32,
