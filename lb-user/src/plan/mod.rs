@@ -22,7 +22,7 @@ use lb_ebpf::abi::{Backend, Server, Service, StickEntry, word::ServerState};
 pub struct Contents {
     /// By service slot.
     pub services: BTreeMap<u32, Service>,
-    /// Words of the index by place: service slot + 1, or [`DELETED`].
+    /// Words of the index by place: service slot + 1, or [`lb_ebpf::abi::DELETED`].
     pub index: BTreeMap<u32, u32>,
     /// By stick slot.
     pub sticks: BTreeMap<u32, StickEntry>,
@@ -33,10 +33,6 @@ pub struct Contents {
     /// By server id.
     pub states: BTreeMap<u32, ServerState>,
 }
-
-/// A word of the service index whose service is gone: a probe goes on behind it. It stays until the place is
-/// used again, because clearing it would end the probes of keys further on.
-pub const DELETED: u32 = u32::MAX;
 
 /// One map write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

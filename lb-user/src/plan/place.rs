@@ -7,13 +7,13 @@ use std::{
 };
 
 use lb_ebpf::abi::{
-    Address, Backend, Direction, Mode, NONE, NoServerPolicy, SERVICE_PROBES, Server, Service, ServiceKey,
-    StickEntry, capacity,
+    Address, Backend, DELETED, Direction, Mode, NONE, NoServerPolicy, SERVICE_PROBES, Server, Service,
+    ServiceKey, StickEntry, capacity,
     word::{Chosen, ServerState},
 };
 use thiserror::Error;
 
-use super::{Contents, DELETED, empty};
+use super::{Contents, empty};
 use crate::config::model::{self, Config, Forward, NoServer, Protocol, ServerPort};
 
 /// Why a configuration does not fit into the maps.
@@ -161,6 +161,11 @@ impl<'a> Placer<'a> {
         let same_target = old.is_some_and(|old| {
             (old.address, old.port, old.port_shift) == (fresh.address, fresh.port, fresh.port_shift)
         });
+        // What the id's other slot holds is of the past; it stays until the slot is used again.
+        let twin = state.slot ^ 1;
+        if let Some(past) = self.seen.servers.get(&twin).filter(|past| past.identity == identity) {
+            self.wanted.servers.insert(twin, *past);
+        }
         match old {
             Some(&old) if same_target => {
                 self.wanted.servers.insert(state.slot, old);
@@ -168,11 +173,10 @@ impl<'a> Placer<'a> {
             }
             Some(_) => {
                 // The name moved to another machine: its old connections end.
-                let slot = state.slot ^ 1;
-                self.wanted.servers.insert(slot, fresh);
+                self.wanted.servers.insert(twin, fresh);
                 self.wanted
                     .states
-                    .insert(id, ServerState { slot, epoch: state.epoch.wrapping_add(1), ..state });
+                    .insert(id, ServerState { slot: twin, epoch: state.epoch.wrapping_add(1), ..state });
             }
             None => {
                 self.wanted.servers.insert(state.slot, fresh);

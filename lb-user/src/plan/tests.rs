@@ -1,9 +1,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
-use lb_ebpf::abi::{NONE, word::ServerState};
+use lb_ebpf::abi::{DELETED, NONE, word::ServerState};
 use proptest::prelude::*;
 
-use super::{Contents, DELETED, Layout, Op, apply, plan};
+use super::{Contents, Layout, Op, apply, plan};
 use crate::{
     config::{self, Host, Source, model::Config},
     director::types::{Action, EntryRef, ServerRef, Why},
