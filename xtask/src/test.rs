@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the whole suite.
 
 use anyhow::Result;
+use nix::unistd::Uid;
 use stickfast_lab::{cleanup, privilege::REQUIRE_ROOT};
 
 use crate::{
@@ -18,6 +19,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::complete()?;
     let mut unit = cargo_locked("test");
     unit.args(["--workspace", "--exclude", LAB, "--"]).args(&arguments.filter);
+    if Uid::effective().is_root() {
+        unit.env(REQUIRE_ROOT, "1");
+    }
     step::run("unit and property tests", &mut unit)?;
 
     build::daemon(false)?;
