@@ -124,12 +124,21 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     error.downcast_ref::<runtime::ClientError>().map(|error| error.hint().to_string())
 }
 
-/// The message with its causes, and what to do.
+/// The message, and what to do.
 fn write_failure(error: &anyhow::Error, hint: Option<&str>) -> io::Result<()> {
     let mut err = stderr();
-    writeln!(err, "stickfast: {error:#}")?;
+    writeln!(err, "stickfast: {}", message(error))?;
     match hint {
         Some(hint) => writeln!(err, "hint: {hint}"),
         None => Ok(()),
     }
+}
+
+/// Errors of our own name their causes themselves; any other is told with them.
+fn message(error: &anyhow::Error) -> String {
+    let own = error.is::<RunError>()
+        || error.is::<datapath::DatapathError>()
+        || error.is::<net::NetError>()
+        || error.is::<runtime::ClientError>();
+    if own { error.to_string() } else { format!("{error:#}") }
 }
