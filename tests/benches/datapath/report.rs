@@ -40,12 +40,40 @@ fn median(values: &[i64]) -> i64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
+/// What the processors did up to some moment, in ticks (proc(5), `/proc/stat`).
+pub(crate) struct ProcessorTime {
+    busy: u64,
+    /// Wanted here, but given to other machines by the hypervisor.
+    stolen: u64,
+}
+
+impl ProcessorTime {
+    pub(crate) fn now() -> anyhow::Result<Self> {
+        const STOLEN: usize = 7;
+        const IDLE: [usize; 2] = [3, 4];
+        let text = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
+        let line = text.lines().next().and_then(|line| line.strip_prefix("cpu ")).context("no line `cpu`")?;
+        let ticks: Vec<u64> =
+            line.split_whitespace().map(str::parse).collect::<Result<_, _>>().context("reading `cpu`")?;
+        let stolen = *ticks.get(STOLEN).context("the kernel does not count stolen time")?;
+        let busy = ticks.iter().take(STOLEN + 1).enumerate().filter(|(field, _)| !IDLE.contains(field));
+        Ok(Self { busy: busy.map(|(_, ticks)| ticks).sum(), stolen })
+    }
+
+    /// Per cent of the time wanted since then that was given to other machines.
+    pub(crate) fn stolen_since(&self) -> anyhow::Result<u64> {
+        let now = Self::now()?;
+        Ok((now.stolen - self.stolen) * 100 / (now.busy - self.busy).max(1))
+    }
+}
+
 /// The table in Markdown, with what it was measured on.
-pub(crate) fn table(rows: &[Row]) -> anyhow::Result<String> {
+pub(crate) fn table(rows: &[Row], stolen: u64) -> anyhow::Result<String> {
     let date = Command::new("date").args(["-u", "+%F"]).output().context("asking for the date")?;
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("reading the kernel's release")?;
     let mut table = format!(
-        "Measured {} on Linux {}, {}: medians of {} rounds of {} packets of 64 bytes.\n\n",
+        "Measured {} on Linux {}, {}: medians of {} rounds of {} packets of 64 bytes; {stolen} % of the processor's \
+         time went to other machines on the same hardware.\n\n",
         String::from_utf8_lossy(&date.stdout).trim(),
         kernel.trim(),
         processor()?,
